@@ -1,0 +1,126 @@
+"""The one currency: every analysis returns `Estimates`."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field, replace
+from typing import Any, Literal
+
+import pandas as pd
+
+from ips_outcomes import _drawing
+
+__all__ = ["COMMON_COLUMNS", "Estimates", "combine", "tidy"]
+
+#: The columns that every table of estimates has, in this order.
+COMMON_COLUMNS: dict[str, str] = {
+    "outcome": "object",
+    "subgroup": "object",
+    "level": "object",
+    "measure": "object",
+    "group": "object",
+    "contrast": "object",
+    "month": "Int64",
+    "time": "Int64",
+    "n": "Int64",
+    "events": "Int64",
+    "estimate": "float64",
+    "std_error": "float64",
+    "conf_low": "float64",
+    "conf_high": "float64",
+    "p_value": "float64",
+    "method": "object",
+}
+
+Shape = Literal["curve", "steps", "forest"]
+
+
+def tidy(rows: pd.DataFrame) -> pd.DataFrame:
+    """Put a table into the common shape: common columns first, typed, gaps empty."""
+    table = rows.copy()
+    for column, dtype in COMMON_COLUMNS.items():
+        if column not in table:
+            table[column] = pd.NA if dtype == "Int64" else (float("nan") if dtype == "float64" else "")
+        table[column] = table[column].astype(dtype)
+    extra = [column for column in table.columns if column not in COMMON_COLUMNS]
+    return table[[*COMMON_COLUMNS, *extra]].reset_index(drop=True)
+
+
+@dataclass(frozen=True)
+class Estimates:
+    """A tidy table of estimates that knows what it is.
+
+    Parameters
+    ----------
+    table : pandas.DataFrame
+        One row an estimate. Columns: ``outcome``, ``subgroup`` and ``level``
+        (empty for everybody), ``measure``, ``group`` or ``contrast``,
+        ``month`` or ``time`` (months since the index date), ``n`` (people),
+        ``events`` (people), ``estimate``, ``std_error``, ``conf_low``,
+        ``conf_high``, ``p_value``, ``method``; then columns of the analysis's
+        own. Proportions are 0 to 1.
+    title : str
+        What was estimated.
+    method : str
+        How, in words.
+    references : tuple of str
+        Where the methods are described.
+    shape : {"curve", "steps", "forest"}
+        The picture that suits the table.
+
+    Examples
+    --------
+    >>> import pandas as pd
+    >>> from ips_outcomes import employment_rates
+    >>> people = pd.DataFrame({"arm": ["ips", "ips", "control"], "employed": [1, 0, 0]})
+    >>> rates = employment_rates(people, outcome="employed", by="arm")
+    >>> rates.table[["group", "n", "events", "estimate"]].to_dict("records")
+    [{'group': 'control', 'n': 1, 'events': 0, 'estimate': 0.0}, {'group': 'ips', 'n': 2, 'events': 1, 'estimate': 0.5}]
+    """
+
+    table: pd.DataFrame
+    title: str
+    method: str
+    references: tuple[str, ...] = ()
+    shape: Shape = "forest"
+    notes: tuple[str, ...] = field(default=())
+
+    def __post_init__(self) -> None:
+        missing = [column for column in COMMON_COLUMNS if column not in self.table]
+        if missing:
+            raise ValueError(f"an estimates table lacks the columns {missing}")
+
+    def __len__(self) -> int:
+        return len(self.table)
+
+    def with_table(self, table: pd.DataFrame, *notes: str) -> Estimates:
+        """The same estimates over another table, such as the released one."""
+        return replace(self, table=tidy(table), notes=(*self.notes, *notes))
+
+    def select(self, **values: Any) -> Estimates:
+        """Only the rows where each named column has the given value or one of the given list."""
+        keep = pd.Series(True, index=self.table.index)
+        for column, value in values.items():
+            wanted = value if isinstance(value, list | tuple | set) else [value]
+            keep &= self.table[column].isin(list(wanted))
+        return replace(self, table=self.table[keep].reset_index(drop=True))
+
+    def plot(self, **options: Any) -> Any:
+        """Draw the estimates; returns a `matplotlib.figure.Figure`."""
+        if _drawing.drawer is None:  # pragma: no cover - set by the package's front door
+            raise RuntimeError("import ips_outcomes before drawing")
+        return _drawing.drawer(self, **options)
+
+    def _repr_html_(self) -> str:
+        shown = self.table.dropna(axis="columns", how="all")
+        shown = shown[[c for c in shown.columns if not (shown[c].astype(str) == "").all()]]
+        return f"<p><b>{self.title}</b><br>{self.method}</p>{shown.to_html(index=False)}"
+
+
+def combine(parts: list[Estimates], title: str) -> Estimates:
+    """Stack estimates of one kind into one table."""
+    if not parts:
+        raise ValueError("nothing to combine")
+    first = parts[0]
+    table = pd.concat([part.table for part in parts if len(part)] or [first.table], ignore_index=True)
+    notes = tuple(dict.fromkeys(note for part in parts for note in part.notes))
+    return replace(first, table=tidy(table), title=title, notes=notes)

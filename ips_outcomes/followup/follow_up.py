@@ -1,0 +1,220 @@
+"""Person-months and first jobs, with everything that was counted on the way."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+
+from ips_outcomes.followup.employed import Answer, JobMonths, answer
+from ips_outcomes.followup.first_job import first_job_times
+from ips_outcomes.followup.grid import BREAK, DEAD, REASONS, Grid
+from ips_outcomes.loaders import Cohort
+from ips_outcomes.study import Study, Subgroup
+
+__all__ = ["UNKNOWN", "FollowUp", "follow_up"]
+
+#: The level of people for whom a baseline column is not known.
+UNKNOWN = "Unknown"
+
+
+@dataclass(frozen=True)
+class FollowUp:
+    """A cohort on its clock.
+
+    Attributes
+    ----------
+    study : Study
+    person_months : pandas.DataFrame
+        One row a participant and month, from ``-history`` to the last month:
+        ``person_id``, ``arm``, ``month`` (since the index date),
+        ``calendar_month`` (yyyymm), ``observed``, ``reason`` (why not),
+        ``source_system``, ``crosses_2015_break`` (the person's months 1 to the
+        last lie on both sides of January 2015), one nullable true/false column
+        a definition of employed, and ``<primary>_composite`` where the dead
+        count as not in work.
+    first_job : pandas.DataFrame
+        One row a participant: ``at_risk``, ``not_at_risk_because``, ``time``
+        (months), ``event`` (0 censored, 1 first job, 2 death), ``ended_by``.
+    baseline : pandas.DataFrame
+        One row a participant: what was known at inclusion, months in work in
+        the year before, and the level of each subgroup.
+    flow : pandas.DataFrame
+        From offered to analysed: ``step``, ``people``, ``left``, ``reason``,
+        ``arms`` (people by arm).
+    quality : pandas.DataFrame
+        Counted rules of the loaders and of the follow-up.
+    """
+
+    study: Study
+    person_months: pd.DataFrame
+    first_job: pd.DataFrame
+    baseline: pd.DataFrame
+    flow: pd.DataFrame
+    quality: pd.DataFrame
+
+    @property
+    def at_risk(self) -> pd.DataFrame:
+        """`first_job` of those at risk, with their baseline: ready for time-to-event functions."""
+        rows = self.first_job[self.first_job["at_risk"]].drop(columns=["not_at_risk_because", "at_risk", "arm"])
+        return rows.merge(self.baseline, on="person_id", validate="one_to_one")
+
+    def months_with(self, columns: list[str]) -> pd.DataFrame:
+        """Person-months with baseline columns joined to them where they are not there yet."""
+        wanted = [c for c in columns if c not in self.person_months and c in self.baseline]
+        if not wanted:
+            return self.person_months
+        # both tables keep the order of participants, so the join is a repeat
+        times = len(self.person_months) // len(self.baseline)
+        repeated = {c: self.baseline[c].repeat(times).reset_index(drop=True) for c in wanted}
+        return self.person_months.assign(**repeated)
+
+
+def follow_up(cohort: Cohort) -> FollowUp:
+    """Put a cohort on its clock: monthly employment and time to first job.
+
+    Every rule that decides a number is a key of the study file; see
+    `docs/rules.md` for their meaning.
+
+    Parameters
+    ----------
+    cohort : Cohort
+        From `load_cohort`.
+
+    Returns
+    -------
+    FollowUp
+
+    Examples
+    --------
+    >>> from ips_outcomes import follow_up, load_cohort, load_study
+    >>> months = follow_up(load_cohort(load_study("data/synthetic/study.toml"))).person_months
+    >>> sorted(months["reason"].unique())[:3]
+    ['', 'abroad', 'dead']
+    """
+    study, grid = cohort.study, Grid(cohort)
+    jobs = JobMonths(grid)
+    answers = {name: answer(jobs, definition) for name, definition in study.employed.items()}
+    primary = answers[study.primary_definition]
+    months = _person_months(grid, answers, study.primary_definition)
+    first = first_job_times(grid, jobs, study.employed[study.primary_definition], primary)
+    baseline = _baseline(grid, primary)
+    flow = pd.concat([cohort.flow, pd.DataFrame(_flow(study, grid, primary, first))], ignore_index=True)
+    quality = pd.concat([cohort.quality, pd.DataFrame(_counted(study, grid, answers, first))], ignore_index=True)
+    return FollowUp(study, months, first, baseline, flow, quality)
+
+
+def _nullable(value: np.ndarray) -> pd.arrays.BooleanArray:
+    flat = value.ravel()
+    return pd.arrays.BooleanArray(flat == 1, flat == -1)
+
+
+def _person_months(grid: Grid, answers: dict[str, Answer], primary: str) -> pd.DataFrame:
+    people, columns = grid.cohort.participants, grid.shape[1]
+    seen = answers[primary].observation
+    calendar = grid.calendar.ravel()
+    before = grid.index_month + 1 < BREAK
+    after = grid.index_month + grid.months[-1] >= BREAK
+    names = np.array(["", *REASONS[1:]], dtype=object)
+    systems = np.array([*seen.systems, ""], dtype=object)
+    table = pd.DataFrame({
+        "person_id": np.repeat(people["person_id"].to_numpy(), columns),
+        "arm": np.repeat(people["arm"].to_numpy(), columns),
+        "month": np.tile(grid.months, grid.shape[0]),
+        "calendar_month": (1970 + calendar // 12) * 100 + calendar % 12 + 1,
+        "observed": seen.observed.ravel(),
+        "reason": names[seen.reason.ravel()],
+        "source_system": systems[seen.system.ravel()],
+        "crosses_2015_break": np.repeat(before & after, columns),
+    })  # fmt: skip
+    for name, given in answers.items():
+        table[name] = _nullable(given.value)
+    composite = answers[primary].value.copy()
+    composite[seen.reason == DEAD] = 0
+    table[f"{primary}_composite"] = _nullable(composite)
+    return table
+
+
+def _baseline(grid: Grid, primary: Answer) -> pd.DataFrame:
+    """What was known at inclusion; nothing here looks past month -1."""
+    study = grid.cohort.study
+    table = grid.cohort.participants.copy()
+    year = primary.value[:, max(grid.zero - 12, 0) : grid.zero]
+    known = (year != -1).all(1) & (year.shape[1] == 12)
+    table["months_in_work_before"] = pd.arrays.IntegerArray((year == 1).sum(1).astype(np.int64), ~known)
+    for name, subgroup in study.subgroups.items():
+        table[name] = _levels(table[subgroup.column], subgroup)
+    return table
+
+
+def _levels(values: pd.Series, subgroup: Subgroup) -> np.ndarray:
+    if subgroup.values is not None:
+        member = values.isin(subgroup.values)
+    else:
+        numbers = values.astype("Float64").fillna(np.nan).to_numpy(dtype=float)
+        low = -np.inf if subgroup.at_least is None else subgroup.at_least
+        high = np.inf if subgroup.at_most is None else subgroup.at_most
+        member = pd.Series((numbers >= low) & (numbers <= high), index=values.index)
+    return np.where(values.isna(), UNKNOWN, np.where(member, subgroup.label, subgroup.label_other)).astype(object)
+
+
+def _by_arm(study: Study, grid: Grid, chosen: np.ndarray) -> dict[str, int]:
+    arm = grid.cohort.participants["arm"].to_numpy()
+    return {name: int((chosen & (arm == name)).sum()) for name in study.arm_labels}
+
+
+def _flow(study: Study, grid: Grid, primary: Answer, first: pd.DataFrame) -> list[dict[str, object]]:
+    """Boxes after inclusion: linked, known at each landmark, at risk of a first job."""
+    def step(name: str, chosen: np.ndarray, reason: str = "", left: np.ndarray | None = None) -> dict[str, object]:
+        return {"step": name, "people": int(chosen.sum()), "left": 0 if left is None else int(left.sum()),
+                "reason": reason, "arms": _by_arm(study, grid, chosen),
+                "left_arms": _by_arm(study, grid, left) if left is not None else {}}  # fmt: skip
+
+    listed = np.logical_or.reduce([grid.listed(s) for s in study.sources_of("jobs", "job_months")])
+    steps = [step("linked", listed, "on no register's linkage list", ~listed)]
+    for month in study.follow_up.landmarks:
+        column = grid.zero + month
+        known = primary.value[:, column] != -1
+        reasons = primary.observation.reason[:, column]
+        gone = [f"{REASONS[code]}:{int((reasons[~known] == code).sum())}" for code in np.unique(reasons[~known])]
+        steps.append(step(f"month_{month}", known, ";".join(gone), ~known))
+    at_risk = first["at_risk"].to_numpy()
+    why = first["not_at_risk_because"][~at_risk].value_counts()
+    reason = ";".join(f"{name}:{number}" for name, number in sorted(why.items()))
+    steps.append(step("at_risk_of_first_job", at_risk, reason, ~at_risk))
+    return steps
+
+
+def _counted(study: Study, grid: Grid, answers: dict[str, Answer], first: pd.DataFrame) -> list[dict[str, object]]:
+    """Person-months that are not observed, or that a definition leaves open."""
+    rows: list[dict[str, object]] = []
+    window = slice(grid.zero + 1, None)
+
+    def add(source: str, rule: str, count: int, total: int, action: str, severity: str, unit: str) -> None:
+        rows.append({
+            "source": source, "rule": rule, "unit": unit, "count": count, "total": total,
+            "share": count / total if total else float("nan"), "severity": severity if count else "note",
+            "action": action, "example_rows": "",
+        })  # fmt: skip
+
+    primary = answers[study.primary_definition]
+    reason = primary.observation.reason[:, window]
+    for code, name in enumerate(REASONS[1:], start=1):
+        add("follow-up", f"month not observed: {name}", int((reason == code).sum()), reason.size,
+            "neither yes nor no", "note" if name in ("dead", "abroad") else "warning", "person-months")  # fmt: skip
+    for name, given in answers.items():
+        definition = study.employed[name]
+        seen = int(given.observation.observed[:, window].sum())
+        action = "unknown for this definition" if definition.if_unanswerable == "unknown" else "the rule is skipped there"
+        add(f"definition {name}", "a rule that its source cannot answer", int(given.unanswerable[:, window].sum()), seen,
+            action, "warning", "person-months")  # fmt: skip
+        left = (given.value[:, window] == -1) & given.observation.observed[:, window] & ~given.unanswerable[:, window]
+        add(f"definition {name}", "hours missing, so that the answer is open", int(left.sum()), seen,
+            "unknown for this definition", "warning", "person-months")  # fmt: skip
+        if definition.wage_subsidy != "keep":
+            add(f"definition {name}", "months at stake between strict and lenient", int(given.at_stake[:, window].sum()),
+                seen, f"{definition.wage_subsidy} is used", "note", "person-months")  # fmt: skip
+    excluded = int((~first["at_risk"]).sum())
+    add("follow-up", "not at risk of a first job", excluded, len(first), "left out of time to first job only", "note", "people")
+    return rows

@@ -1,0 +1,179 @@
+"""One delivery: find its files and columns, read and type them, count what cannot be read."""
+
+from __future__ import annotations
+
+import difflib
+import re
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from ips_outcomes.errors import DataError, Problem
+from ips_outcomes.loaders.convert import convert
+from ips_outcomes.loaders.files import column_names, read_columns
+from ips_outcomes.loaders.ledger import Ledger
+from ips_outcomes.months import NO_MONTH, parse_month
+from ips_outcomes.study import Column, Layout, Source, Study
+
+__all__ = ["Delivery", "file_month", "read_delivery"]
+
+#: Above this share of unreadable values the layout, not the data, is wrong.
+_LAYOUT_IS_WRONG = 0.5
+
+
+class Delivery:
+    """Typed rows of one source: the layout's columns, ``file``, ``row`` and ``bad_<column>``."""
+
+    def __init__(self, name: str, layout: Layout, source: Source, rows: pd.DataFrame, files: list[Path]):
+        self.name, self.layout, self.source, self.rows, self.files = name, layout, source, rows, files
+
+
+def file_month(path: Path, layout: Layout) -> int:
+    """The calendar month that a file's name gives, or NO_MONTH."""
+    match = re.search(layout.file_month, path.name) if layout.file_month else None
+    if match is None:
+        return NO_MONTH
+    return parse_month(f"{int(match['year']):04d}-{int(match['month']):02d}")
+
+
+def _find(column: str, spec: Column, source: Source, names: list[str]) -> tuple[str | None, str]:
+    """The name in the file of one column of the layout, or why there is none."""
+    wanted = source.columns.get(column, spec.name)
+    if not wanted:
+        return None, ""
+    if wanted in names:
+        return wanted, ""
+    lower = wanted.lower()
+    by_suffix = spec.match == "suffix" and column not in source.columns
+    found = [n for n in names if n.lower() == lower or (by_suffix and n.lower().endswith("_" + lower))]
+    if len(found) == 1:
+        return found[0], ""
+    if len(found) > 1:
+        return None, f"{len(found)} columns could be {wanted}"
+    if spec.required or column in source.columns:
+        return None, f"there is no column {wanted}"
+    return None, ""
+
+
+def _columns_of(path: Path, layout: Layout, source: Source) -> tuple[dict[str, str], list[Problem]]:
+    names = column_names(path, layout, source)
+    columns, problems = {}, []
+    for column, spec in layout.columns.items():
+        name, trouble = _find(column, spec, source, names)
+        if name is not None:
+            columns[column] = name
+        if trouble:
+            wanted = source.columns.get(column, spec.name)
+            close = difflib.get_close_matches(wanted, names, n=1, cutoff=0.5)
+            hint = f"did it become {close[0]}? " if close else ""
+            if len(names) == 1 and path.suffix.lower() in (".csv", ".txt", ".tsv"):
+                hint = "the file has one column: is the delimiter right? "
+            remedy = f'{hint}write columns.{column} = "..." under the source in the study file'
+            problems.append(Problem(path.name, f"{trouble} ({spec.meaning})", remedy))
+    return columns, problems
+
+
+def read_delivery(study: Study, name: str, ledger: Ledger) -> Delivery:
+    """Read every file of a source into typed rows.
+
+    Raises
+    ------
+    DataError
+        With all problems of all the source's files.
+    """
+    source, layout = study.sources[name], study.layouts[name]
+    paths = study.paths(name)
+    problems: list[Problem] = []
+    parts: list[pd.DataFrame] = []
+    absent: dict[str, int] = dict.fromkeys(layout.columns, 0)
+    for path in paths:
+        try:
+            columns, trouble = _columns_of(path, layout, source)
+            if trouble:
+                problems += trouble
+                continue
+            parts.append(_typed(path, columns, layout, source))
+        except DataError as error:
+            problems += error.problems
+            continue
+        for column in layout.columns.keys() - columns.keys():
+            absent[column] += 1
+        if layout.file_month and file_month(path, layout) == NO_MONTH:
+            rule = "the file's name does not say which month it is"
+            problems.append(Problem(path.name, rule, "narrow the pattern in files, or rename the file"))
+    problems += _same_month_twice(paths, layout)
+    if problems:
+        raise DataError(_folded(problems))
+    for column, count in absent.items():
+        if count and (layout.columns[column].name or column in source.columns):
+            ledger.note(name, f"column {column} is not delivered", count, len(paths), "treated as unknown", unit="files")
+    rows = pd.concat(parts, ignore_index=True)
+    ledger.rows_in[name] = len(rows)
+    _refuse_wrong_layout(name, rows, layout)
+    return Delivery(name, layout, source, rows, paths)
+
+
+def _typed(path: Path, columns: dict[str, str], layout: Layout, source: Source) -> pd.DataFrame:
+    raw, formats = read_columns(path, layout, source, list(dict.fromkeys(columns.values())))
+    typed: dict[str, object] = {"file": path.name, "file_month": file_month(path, layout)}
+    for column, spec in layout.columns.items():
+        if column not in columns:
+            typed[column] = _nothing(len(raw), spec)
+            continue
+        values, bad = convert(
+            raw[columns[column]], spec, file_format=formats.get(columns[column], ""),
+            decimal=source.decimal or layout.text.decimal, codes=source.values.get(column),
+            missing=source.missing.get(column, ()),
+        )  # fmt: skip
+        typed[column] = values.to_numpy()
+        if bad.any():
+            typed[f"bad_{column}"] = bad
+    table = pd.DataFrame(typed, index=range(len(raw)))
+    # the row as a person would find it: data rows from 1, the header not counted
+    table["row"] = np.arange(1, len(raw) + 1)
+    return table
+
+
+def _nothing(number: int, spec: Column) -> np.ndarray:
+    if spec.type == "date":
+        return np.full(number, np.datetime64("NaT"), dtype="datetime64[s]")
+    if spec.type == "month":
+        return np.full(number, NO_MONTH)
+    return np.full(number, np.nan) if spec.type in ("number", "integer") else np.full(number, None, dtype=object)
+
+
+def _same_month_twice(paths: list[Path], layout: Layout) -> list[Problem]:
+    months = [file_month(path, layout) for path in paths]
+    twice = {m for m in months if m != NO_MONTH and months.count(m) > 1}
+    rule = "two files speak for the same month; one may be a stale copy"
+    return [Problem(p.name, rule, "keep one of them") for p, m in zip(paths, months, strict=True) if m in twice]
+
+
+def _folded(problems: list[Problem]) -> list[Problem]:
+    """The same trouble in many files is one problem with a count of files."""
+    groups: dict[tuple[str, str], list[Problem]] = {}
+    for problem in problems:
+        groups.setdefault((problem.rule, problem.remedy), []).append(problem)
+    return [
+        same[0] if len(same) == 1
+        else Problem(f"{same[0].file} and {len(same) - 1} more files", rule, remedy, same[0].place)
+        for (rule, remedy), same in groups.items()
+    ]  # fmt: skip
+
+
+def _refuse_wrong_layout(name: str, rows: pd.DataFrame, layout: Layout) -> None:
+    problems = []
+    for column, spec in layout.columns.items():
+        if f"bad_{column}" not in rows:
+            continue
+        rows[f"bad_{column}"] = rows[f"bad_{column}"].eq(True)
+        bad = int(rows[f"bad_{column}"].sum())
+        known = int(rows[column].notna().sum()) if spec.type != "month" else int((rows[column] != NO_MONTH).sum())
+        if bad and bad > _LAYOUT_IS_WRONG * (bad + known):
+            rule = f"most values are not of the kind that the layout says ({spec.type}"
+            rule += f", {spec.dates})" if spec.type == "date" else ")"
+            remedy = "check the layout, or the codes and column names in the study file"
+            problems.append(Problem(name, rule, remedy, f"column {column}", bad))
+    if problems:
+        raise DataError(problems)

@@ -1,0 +1,69 @@
+"""Calendar months as plain integers.
+
+A calendar month is the number of months since January 1970, the same integer
+that NumPy keeps inside ``datetime64[M]``. Differences are then follow-up
+months, exactly, with no day counts and no rounding.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+__all__ = ["NO_MONTH", "day_in_month", "month_label", "month_labels", "month_number", "parse_month"]
+
+#: Stands for "no month" in integer arrays; far outside any register.
+NO_MONTH = -(10**6)
+
+_MONTH_TEXT = re.compile(r"^(\d{4})-(0[1-9]|1[0-2])$")
+
+
+def parse_month(text: str) -> int:
+    """Calendar month number of a text such as ``"2015-01"``.
+
+    Raises
+    ------
+    ValueError
+        If the text is not a year and a month joined by a hyphen.
+
+    Examples
+    --------
+    >>> parse_month("2015-01")
+    540
+    """
+    match = _MONTH_TEXT.match(text)
+    if match is None:
+        raise ValueError('a month is written as year and month, such as "2015-01"')
+    return (int(match[1]) - 1970) * 12 + int(match[2]) - 1
+
+
+def month_label(number: int) -> str:
+    """Text of a calendar month number.
+
+    Examples
+    --------
+    >>> month_label(540)
+    '2015-01'
+    """
+    return f"{1970 + number // 12:04d}-{number % 12 + 1:02d}"
+
+
+def month_labels(numbers: NDArray[np.int64]) -> NDArray[np.str_]:
+    """Texts of many calendar month numbers at once."""
+    return np.datetime_as_string(np.asarray(numbers).astype("datetime64[M]"))
+
+
+def month_number(dates: Any) -> NDArray[np.int64]:
+    """Calendar month number of each date; missing dates give `NO_MONTH`."""
+    values = np.asarray(dates, dtype="datetime64[D]")
+    numbers = values.astype("datetime64[M]").astype(np.int64)
+    return np.where(np.isnat(values), NO_MONTH, numbers)
+
+
+def day_in_month(numbers: Any, day: int) -> NDArray[np.datetime64]:
+    """The date of one day, 1 to 28, in each calendar month."""
+    first = np.asarray(numbers, dtype=np.int64).astype("datetime64[M]").astype("datetime64[D]")
+    return first + np.timedelta64(day - 1, "D")

@@ -1,0 +1,8 @@
+"""What is asked: the study file, read and checked before any data is."""
+
+from ips_outcomes.study.conditions import Subgroup
+from ips_outcomes.study.layout import Column, Layout, load_layout
+from ips_outcomes.study.model import Definition, Key, Source, Study
+from ips_outcomes.study.reading import load_study
+
+__all__ = ["Column", "Definition", "Key", "Layout", "Source", "Study", "Subgroup", "load_layout", "load_study"]

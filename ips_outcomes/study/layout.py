@@ -1,0 +1,104 @@
+"""Layouts: how one kind of extract looks, as data.
+
+A layout is a TOML file. It says which harmonised table the extract feeds, how
+its columns are called and typed, and how sure the knowledge is. Adding a
+register is adding such a file, or naming one's own in the study file.
+"""
+
+from __future__ import annotations
+
+import re
+import tomllib
+from importlib import resources
+from pathlib import Path
+from typing import Literal
+
+from pydantic import BaseModel, ConfigDict, Field, field_validator
+
+__all__ = ["Column", "Layout", "builtin_layouts", "load_layout"]
+
+Table = Literal["participants", "jobs", "job_months", "people", "residence", "programmes"]
+
+
+class _Strict(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class Column(_Strict):
+    """One column of an extract and what it becomes.
+
+    ``type``: ``key`` (pseudonymous key, kept as text), ``text``, ``code``
+    (translated through ``codes``), ``integer``, ``number``, ``date``,
+    ``month``. ``dates`` says how a date is written: ``iso``, ``yyyymmdd``,
+    ``yyyymm_first`` and ``yyyymm_last`` (the first or last day of that month),
+    ``stata`` (days since 1960, or a Stata date), ``native`` (the file's own
+    date type).
+    """
+
+    name: str = ""
+    match: Literal["exact", "suffix"] = "exact"
+    type: Literal["key", "text", "code", "integer", "number", "date", "month"]
+    dates: Literal["iso", "yyyymmdd", "yyyymm_first", "yyyymm_last", "stata", "native"] = "iso"
+    codes: dict[str, str] = Field(default_factory=dict)
+    missing: tuple[str, ...] = ()
+    required: bool = False
+    unit: str = ""
+    meaning: str
+
+
+class TextFormat(_Strict):
+    """How a text file is written."""
+
+    delimiter: str = ";"
+    encoding: str = "utf-8"
+    decimal: Literal[",", "."] = ","
+
+
+class Layout(_Strict):
+    """A kind of extract."""
+
+    title: str
+    table: Table
+    kind: Literal["FIXED", "STATUS", "EVENT", "ACCUMULATED"]
+    knowledge: str
+    certainty: Literal["verified", "secondary", "derived", "assumed"]
+    source_system: str = ""
+    file_month: str = ""
+    text: TextFormat = TextFormat()
+    columns: dict[str, Column]
+
+    @field_validator("file_month")
+    @classmethod
+    def _pattern_names_year_and_month(cls, pattern: str) -> str:
+        if pattern and not {"year", "month"} <= set(re.compile(pattern).groupindex):
+            raise ValueError("file_month needs the named groups year and month")
+        return pattern
+
+
+def builtin_layouts() -> list[str]:
+    """Names of the layouts that come with the package."""
+    folder = resources.files("ips_outcomes.study") / "layouts"
+    return sorted(entry.name.removesuffix(".toml") for entry in folder.iterdir() if entry.name.endswith(".toml"))
+
+
+def load_layout(name: str, folder: Path | None = None) -> Layout:
+    """Read a layout that comes with the package, or a ``.toml`` file of the study's own.
+
+    Raises
+    ------
+    FileNotFoundError
+        If there is no such layout.
+    pydantic.ValidationError
+        If the file is not a layout.
+
+    Examples
+    --------
+    >>> load_layout("ameld_statdata").table
+    'job_months'
+    """
+    if name.endswith(".toml") and folder is not None:
+        text = (folder / name).read_text(encoding="utf-8")
+    else:
+        resource = resources.files("ips_outcomes.study") / "layouts" / f"{name}.toml"
+        text = resource.read_text(encoding="utf-8")
+    return Layout.model_validate(tomllib.loads(text))

@@ -1,0 +1,209 @@
+"""The study file's parts, typed."""
+
+from __future__ import annotations
+
+import re
+from datetime import date
+from functools import cached_property
+from pathlib import Path
+from typing import Annotated, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
+
+from ips_outcomes.months import parse_month
+from ips_outcomes.study.conditions import BASELINE_COLUMNS, Subgroup
+from ips_outcomes.study.layout import Layout, load_layout
+
+__all__ = ["Arms", "Definition", "FollowUpPlan", "Key", "Source", "Study"]
+
+Name = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]*$")]
+
+#: Words that person-month tables use for columns of their own.
+RESERVED = {
+    "person_id", "arm", "month", "calendar_month", "observed", "reason", "source_system",
+    "crosses_2015_break", *BASELINE_COLUMNS,
+}  # fmt: skip
+
+
+class _Strict(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class Arms(_Strict):
+    """The arms compared: code to label, in the order they are shown."""
+
+    labels: Annotated[dict[Name, str], Field(min_length=1)]
+    reference: Name | None = None
+
+    @model_validator(mode="after")
+    def _reference_is_an_arm(self) -> Arms:
+        if self.reference is not None and self.reference not in self.labels:
+            raise ValueError(f"reference is not one of the arms: {', '.join(self.labels)}")
+        if self.reference is None and len(self.labels) > 1:
+            raise ValueError(f"name the reference arm, one of: {', '.join(self.labels)}")
+        return self
+
+
+class FollowUpPlan(_Strict):
+    """The clock: months 1 to ``months`` count; history is months -1 and below."""
+
+    months: Annotated[int, Field(ge=1, le=240)] = 43
+    history: Annotated[int, Field(ge=0, le=120)] = 24
+    landmarks: Annotated[tuple[int, ...], Field(min_length=1)] = (12, 18, 43)
+    programme_end_month: Annotated[int, Field(ge=1)] | None = None
+    already_working: Literal["exclude", "new_employer", "include"] = "exclude"
+    included_twice: Literal["first", "last", "refuse"] = "first"
+    residence: Literal["register", "assumed"] = "register"
+
+    @model_validator(mode="after")
+    def _landmarks_inside(self) -> FollowUpPlan:
+        outside = [m for m in self.landmarks if not 1 <= m <= self.months]
+        if outside:
+            raise ValueError(f"landmarks {outside} lie outside months 1 to {self.months}")
+        if len(set(self.landmarks)) != len(self.landmarks) or list(self.landmarks) != sorted(self.landmarks):
+            raise ValueError("landmarks are written once each, in rising order")
+        return self
+
+
+class Source(_Strict):
+    """One delivery: where its files are and how they look."""
+
+    layout: str
+    files: str
+    columns: dict[str, str] = Field(default_factory=dict)
+    values: dict[str, dict[str, str]] = Field(default_factory=dict)
+    missing: dict[str, tuple[str, ...]] = Field(default_factory=dict)
+    period: tuple[str, str] | None = None
+    extracted: date | None = None
+    encoding: str | None = None
+    delimiter: Annotated[str, Field(min_length=1, max_length=1)] | None = None
+    decimal: Literal[",", "."] | None = None
+
+    @field_validator("period")
+    @classmethod
+    def _period_is_two_months(cls, period: tuple[str, str] | None) -> tuple[str, str] | None:
+        if period is not None and parse_month(period[0]) > parse_month(period[1]):
+            raise ValueError("the period ends before it starts")
+        return period
+
+    @property
+    def period_numbers(self) -> tuple[int, int] | None:
+        """First and last delivered calendar month, as numbers."""
+        return None if self.period is None else (parse_month(self.period[0]), parse_month(self.period[1]))
+
+
+class Key(_Strict):
+    """The linkage file of one delivery: participant key to delivery key."""
+
+    file: str | None = None
+    participant: str = ""
+    delivery: str = ""
+    delimiter: Annotated[str, Field(min_length=1, max_length=1)] = ";"
+    encoding: str = "utf-8"
+    carries_participant_key: bool = False
+
+    @model_validator(mode="after")
+    def _one_way(self) -> Key:
+        by_file = self.file is not None and bool(self.participant) and bool(self.delivery)
+        if by_file == self.carries_participant_key:
+            raise ValueError(
+                "name a linkage file with its participant and delivery columns, "
+                "or say carries_participant_key = true"
+            )
+        return self
+
+
+class Definition(_Strict):
+    """What "employed" means in a month. Every part is a choice of the study."""
+
+    label: str
+    month_rule: Literal["status_day", "any_day", "paid_in_month"] = "status_day"
+    kinds: Annotated[tuple[Literal["ordinary", "freelance"], ...], Field(min_length=1)] = ("ordinary",)
+    basis: Annotated[tuple[str, ...], Field(min_length=1)] = ("1a", "1b")
+    minimum_weekly_hours: Annotated[float, Field(gt=0, le=75)] | None = None
+    minimum_monthly_pay_nok: Annotated[float, Field(gt=0)] | None = None
+    wage_subsidy: Literal["strict", "lenient", "keep"] = "strict"
+    work_practice_subtracts: bool = False
+    if_unanswerable: Literal["unknown", "skip"] = "unknown"
+
+
+class Disclosure(_Strict):
+    """What may leave: a profile of the gate."""
+
+    profile: str = "primary5"
+
+
+class Study(_Strict):
+    """A study: everything that is asked, and where the extracts are.
+
+    Made by `load_study`, never by hand; every attribute mirrors a key of the
+    study file, and ``folder`` is where the file stood.
+
+    Examples
+    --------
+    >>> from ips_outcomes import load_study
+    >>> study = load_study("data/synthetic/study.toml")
+    >>> study.follow_up.months
+    43
+    """
+
+    title: str
+    question: str = ""
+    design: Literal["randomised", "one_arm", "comparison"] = "randomised"
+    synthetic: bool = False
+    public: bool = False
+    language: Literal["en"] = "en"
+    seed: Annotated[int, Field(ge=0)] = 0
+    arms: Arms | None = None
+    follow_up: FollowUpPlan = FollowUpPlan()
+    sources: Annotated[dict[Name, Source], Field(min_length=1)]
+    keys: dict[Name, Key] = Field(default_factory=dict)
+    primary_definition: Name
+    employed: Annotated[dict[Name, Definition], Field(min_length=1)]
+    subgroups: dict[Name, Subgroup] = Field(default_factory=dict)
+    disclosure: Disclosure = Disclosure()
+    folder: Path = Field(default=Path(), exclude=True)
+    file: str = Field(default="study.toml", exclude=True)
+
+    @model_validator(mode="after")
+    def _definitions(self) -> Study:
+        if self.primary_definition not in self.employed:
+            raise ValueError(f"primary_definition is not one of [employed.*]: {', '.join(self.employed)}")
+        clash = sorted(({*self.employed, *self.subgroups} & RESERVED) | (self.employed.keys() & self.subgroups.keys()))
+        if clash:
+            raise ValueError(f"these names are taken by columns of the package or used twice: {', '.join(clash)}")
+        return self
+
+    @model_validator(mode="after")
+    def _release_needs_a_reason(self) -> Study:
+        if self.disclosure.profile == "none" and not (self.synthetic or self.public):
+            raise ValueError('profile "none" is allowed only with synthetic = true or public = true')
+        return self
+
+    @cached_property
+    def layouts(self) -> dict[str, Layout]:
+        """The layout of each source."""
+        return {name: load_layout(source.layout, self.folder) for name, source in self.sources.items()}
+
+    def sources_of(self, *tables: str) -> list[str]:
+        """Names of the sources that feed one of the given harmonised tables."""
+        return [name for name, layout in self.layouts.items() if layout.table in tables]
+
+    def paths(self, source: str) -> list[Path]:
+        """The files of a source that exist, in the order of their names' numbers."""
+        return sorted(self.folder.glob(self.sources[source].files), key=lambda path: _natural(path.name))
+
+    @property
+    def arm_labels(self) -> dict[str, str]:
+        """Label of each arm, in the order they are shown."""
+        return dict(self.arms.labels) if self.arms else {"all": "All participants"}
+
+    @property
+    def reference(self) -> str | None:
+        """The arm others are compared with, if there are others."""
+        return self.arms.reference if self.arms and len(self.arms.labels) > 1 else None
+
+
+def _natural(name: str) -> list[tuple[int, str]]:
+    # m2 sorts before m10, as a person would put them
+    return [(int(part), "") if part.isdigit() else (-1, part) for part in re.split(r"(\d+)", name)]
