@@ -14,10 +14,16 @@ from ips_outcomes import _drawing
 __version__ = "0.1.0"
 
 if TYPE_CHECKING:
-    from ips_outcomes.analysis import compare_arms, cumulative_incidence, employment_rates
-    from ips_outcomes.analysis import hazard_ratio
+    from ips_outcomes.analysis import (
+        baseline_table,
+        compare_arms,
+        cumulative_incidence,
+        employment_rates,
+        hazard_ratio,
+        parametric_survival,
+    )
     from ips_outcomes.errors import DataError, StudyError, UnsupportedError
-    from ips_outcomes.estimates import Estimates
+    from ips_outcomes.estimates import Estimates, combine
     from ips_outcomes.followup import FollowUp, follow_up
     from ips_outcomes.loaders import Cohort, load_cohort
     from ips_outcomes.reporting import write_report
@@ -32,6 +38,8 @@ _HOME = {
     "Study": "ips_outcomes.study",
     "StudyError": "ips_outcomes.errors",
     "UnsupportedError": "ips_outcomes.errors",
+    "baseline_table": "ips_outcomes.analysis",
+    "combine": "ips_outcomes.estimates",
     "compare_arms": "ips_outcomes.analysis",
     "cumulative_incidence": "ips_outcomes.analysis",
     "employment_rates": "ips_outcomes.analysis",
@@ -39,6 +47,7 @@ _HOME = {
     "hazard_ratio": "ips_outcomes.analysis",
     "load_cohort": "ips_outcomes.loaders",
     "load_study": "ips_outcomes.study",
+    "parametric_survival": "ips_outcomes.analysis",
     "simulate_study": "ips_outcomes.simulation",
     "write_report": "ips_outcomes.reporting",
 }
@@ -51,6 +60,8 @@ __all__ = [
     "Study",
     "StudyError",
     "UnsupportedError",
+    "baseline_table",
+    "combine",
     "compare_arms",
     "cumulative_incidence",
     "employment_rates",
@@ -58,6 +69,7 @@ __all__ = [
     "hazard_ratio",
     "load_cohort",
     "load_study",
+    "parametric_survival",
     "simulate_study",
     "write_report",
 ]

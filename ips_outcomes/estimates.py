@@ -34,18 +34,26 @@ COMMON_COLUMNS: dict[str, str] = {
 Shape = Literal["curve", "steps", "forest"]
 
 
+def _whole(values: pd.Series) -> bool:
+    numbers = pd.to_numeric(values, errors="coerce").dropna()
+    return bool((numbers == numbers.round()).all())
+
+
 def tidy(rows: pd.DataFrame) -> pd.DataFrame:
     """Put a table into the common shape: common columns first, typed, gaps empty."""
     table = rows.copy()
     for column, dtype in COMMON_COLUMNS.items():
         if column not in table:
             table[column] = pd.NA if dtype == "Int64" else (float("nan") if dtype == "float64" else "")
+        if column == "events" and not _whole(table[column]):
+            # events under probability weights are sums of weights
+            dtype = "Float64"
         table[column] = table[column].astype(dtype)
     extra = [column for column in table.columns if column not in COMMON_COLUMNS]
     return table[[*COMMON_COLUMNS, *extra]].reset_index(drop=True)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Estimates:
     """A tidy table of estimates that knows what it is.
 
@@ -88,6 +96,9 @@ class Estimates:
         missing = [column for column in COMMON_COLUMNS if column not in self.table]
         if missing:
             raise ValueError(f"an estimates table lacks the columns {missing}")
+
+    def __repr__(self) -> str:
+        return f"<Estimates: {self.title}, {len(self.table)} rows; {self.method}>"
 
     def __len__(self) -> int:
         return len(self.table)

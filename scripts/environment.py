@@ -60,23 +60,24 @@ def uv_environment() -> dict[str, str]:
 
 def install(lock: Path) -> None:
     """Install the exact versions of a lock, then the project itself, without build isolation."""
-    pip = [PYTHON, "-m", "pip", "--disable-pip-version-check", "--quiet"]
-    uv = [PYTHON, "-m", "uv", "--quiet", "pip", "install"]
-    project = ["--no-deps", "--no-build-isolation", "--editable", str(ROOT)]
+    pip: list[str | Path] = [PYTHON, "-m", "pip", "--disable-pip-version-check", "--quiet"]
+    uv: list[str | Path] = [PYTHON, "-m", "uv", "--quiet", "pip", "install"]
+    project: list[str | Path] = ["--no-deps", "--no-build-isolation", "--editable", str(ROOT)]
     # uv is quick; where it cannot be had or cannot reach the index, pip reads the same lock
     if call(*pip, "install", "--require-hashes", "-r", INSTALLER, quiet=True) == 0:
         env = uv_environment()
         if call(*uv, "--require-hashes", "-r", lock, env=env, quiet=True) == 0 and call(*uv, *project, env=env) == 0:
             return
         say("uv could not install; trying pip")
-    for step in (["install", "--require-hashes", "-r", lock], ["install", *project]):
+    steps: list[list[str | Path]] = [["install", "--require-hashes", "-r", lock], ["install", *project]]
+    for step in steps:
         if call(*pip, *step) != 0:
             raise SystemExit("The installation failed: see above. A package index must be reachable, or a wheel folder.")
 
 
 def ensure(which: str) -> None:
     """Make .venv if it is not there, and bring it to the wanted lock."""
-    if sys.version_info < (3, 11):
+    if sys.version_info < (3, 11):  # noqa: UP036 - somebody may start it with an older one
         raise SystemExit(f"Python 3.11 or later is needed; this is {sys.version.split()[0]}")
     lock, stamp = LOCKS[which], VENV / f".installed-{which}"
     # the test lock holds everything that the run lock does

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 from environment import BIN, INSTALLER, LOCKS, ROOT, call, run, uv_environment
 
 EXTRAS = {"run": [], "test": ["--extra", "test", "--extra", "notebooks"]}
@@ -9,7 +11,7 @@ EXTRAS = {"run": [], "test": ["--extra", "test", "--extra", "notebooks"]}
 
 def main() -> int:
     requirements = ROOT / "requirements"
-    compile_ = [
+    compile_: list[str | Path] = [
         BIN / "python", "-m", "uv", "--quiet", "pip", "compile", "--universal", "--generate-hashes", "--no-emit-index-url",
         "--no-header", "--no-annotate", "--python-version", "3.11",
     ]  # fmt: skip

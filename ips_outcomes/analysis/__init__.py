@@ -3,8 +3,9 @@
 from ips_outcomes.analysis.baseline import baseline_table
 from ips_outcomes.analysis.compare import compare_arms
 from ips_outcomes.analysis.event_table import event_table
+from ips_outcomes.analysis.hazard import hazard_ratio
 from ips_outcomes.analysis.incidence import cumulative_incidence
-from ips_outcomes.analysis.lifelines_door import hazard_ratio
+from ips_outcomes.analysis.lifelines_door import parametric_survival
 from ips_outcomes.analysis.rates import employment_rates
 
 __all__ = [
@@ -14,4 +15,5 @@ __all__ = [
     "employment_rates",
     "event_table",
     "hazard_ratio",
+    "parametric_survival",
 ]

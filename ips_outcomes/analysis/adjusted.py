@@ -3,7 +3,8 @@
 References
 ----------
 Mantel N, Haenszel W. J Natl Cancer Inst 1959;22:719-748.
-Greenland S, Robins JM. Biometrics 1985;41:55-68 (variances). doi:10.2307/2530643
+Sato T. Biometrics 1989;45:1323-1324 (variance of the risk difference). doi:10.2307/2531784
+Greenland S, Robins JM. Biometrics 1985;41:55-68 (of the risk ratio). doi:10.2307/2530643
 Robins J, Breslow N, Greenland S. Biometrics 1986;42:311-323. doi:10.2307/2531052
 """
 
@@ -22,6 +23,7 @@ __all__ = ["REFERENCES", "by_regression", "describe", "mantel_haenszel"]
 
 REFERENCES = (
     "Mantel N, Haenszel W. J Natl Cancer Inst 1959;22:719-748.",
+    "Sato T. Biometrics 1989;45:1323-1324. doi:10.2307/2531784",
     "Greenland S, Robins JM. Biometrics 1985;41:55-68. doi:10.2307/2530643",
     "Robins J, Breslow N, Greenland S. Biometrics 1986;42:311-323. doi:10.2307/2531052",
 )
@@ -35,7 +37,8 @@ def describe(binary: bool, covariates: list[str], cluster: str | None) -> str:
     model = "logistic regression, standardised over everybody (g-computation)" if binary else "linear regression"
     with_ = f", adjusted for {', '.join(covariates)}" if covariates else ""
     errors = f"; errors robust to clusters of {cluster}" if cluster else ""
-    return f"{model[0].upper()}{model[1:]}{with_}{errors}; two-sided 95 %"
+    limits = "normal" if binary or cluster else "t"
+    return f"{model[0].upper()}{model[1:]}{with_}{errors}; two-sided 95 % limits from the {limits} distribution"
 
 
 def _p(z: float) -> float:
@@ -43,11 +46,14 @@ def _p(z: float) -> float:
 
 
 def _row(measure: str, contrast: str, estimate: float, std_error: float, method: str, *, ratio: bool) -> dict[str, object]:
+    if not (std_error > 0) or not np.isfinite(std_error) or (ratio and not 0 < estimate < np.inf):
+        nothing = float("nan")
+        return {"measure": measure, "contrast": contrast, "estimate": estimate, "std_error": nothing, "conf_low": nothing,
+                "conf_high": nothing, "p_value": nothing, "method": "no interval: a cell is zero or empty"}  # fmt: skip
+    centre = float(np.log(estimate)) if ratio else estimate
+    low, high = centre - Z95 * std_error, centre + Z95 * std_error
     if ratio:
-        centre = np.log(estimate)
-        low, high = np.exp(centre - Z95 * std_error), np.exp(centre + Z95 * std_error)
-    else:
-        centre, low, high = estimate, estimate - Z95 * std_error, estimate + Z95 * std_error
+        low, high = float(np.exp(low)), float(np.exp(high))
     return {"measure": measure, "contrast": contrast, "estimate": estimate, "std_error": std_error,
             "conf_low": low, "conf_high": high, "p_value": _p(centre / std_error), "method": method}  # fmt: skip
 
@@ -58,21 +64,28 @@ def by_regression(
 ) -> tuple[pd.DataFrame, tuple[str, ...]]:  # fmt: skip
     """One model a month: arms, covariates, errors robust to clusters where asked."""
     rows, notes = [], []
+    arms = sorted(table[arm].unique())
     for key, part in table.groupby(month, sort=True) if month else [(pd.NA, table)]:
         used = part[part[outcome].notna()]
         complete = used.dropna(subset=[*covariates, *([cluster] if cluster else [])])
         if len(complete) < len(used):
             where = f"month {key}: " if month else ""
             notes.append(f"{where}{len(used) - len(complete)} of {len(used)} rows left out: a covariate is missing")
-        for row in _fit(complete, outcome, arm, str(reference), covariates, cluster, binary=binary):
-            rows.append({**row, "month": key})
+        empty = [a for a in arms if not (complete[arm] == a).any()]
+        if empty:
+            where = f"month {key}" if month else "all rows"
+            notes.append(f"{where}: no estimate, as nobody with known values is in {', '.join(empty)}")
+            continue
+        rows += [{**row, "month": key} for row in _fit(complete, outcome, arm, reference, covariates, cluster, binary=binary)]
+    if not rows:
+        raise UnsupportedError("; ".join(notes))
     return pd.DataFrame(rows), tuple(notes)
 
 
 def _design(part: pd.DataFrame, arm: str, reference: str, covariates: list[str]) -> tuple[np.ndarray, list[str]]:
     """Intercept, an indicator an arm, then covariates (numbers as they are, categories as indicators)."""
-    others = [a for a in sorted(map(str, part[arm].unique())) if a != reference]
-    columns = [np.ones(len(part)), *[(part[arm].astype(str) == a).to_numpy(dtype=float) for a in others]]
+    others = [a for a in sorted(part[arm].unique()) if a != reference]
+    columns = [np.ones(len(part)), *[(part[arm] == a).to_numpy(dtype=float) for a in others]]
     for name in covariates:
         values = part[name]
         if pd.api.types.is_numeric_dtype(values) and not pd.api.types.is_bool_dtype(values):
@@ -106,14 +119,15 @@ def _fit(
                 "put them into adjust= or strata= if individuals were randomised"
             )
         options = {"cov_type": "cluster", "cov_kwds": {"groups": codes}}
-    counts = {a: (part[arm].astype(str) == a).to_numpy() for a in [*others, reference]}
+    counts = {a: (part[arm] == a).to_numpy() for a in [*others, reference]}
     if not binary:
         return _linear(sm, y, design, others, reference, counts, options)
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("error", PerfectSeparationWarning)
             warnings.simplefilter("error", RuntimeWarning)
-            model = sm.GLM(y, design, family=sm.families.Binomial()).fit(**options)
+            # at the default tolerance the covariance is that of the step before the last
+            model = sm.GLM(y, design, family=sm.families.Binomial()).fit(tol=1e-12, **options)
     except (PerfectSeparationWarning, RuntimeWarning, np.linalg.LinAlgError):
         raise UnsupportedError("the covariates separate the outcome: the logistic model has no finite answer") from None
     if not model.converged:
@@ -124,7 +138,7 @@ def _fit(
 def _linear(sm, y, design, others, reference, counts, options) -> list[dict[str, object]]:  # type: ignore[no-untyped-def]
     model = sm.OLS(y, design).fit(**options)
     low_high = np.asarray(model.conf_int())
-    method = "OLS, cluster-robust" if options else "OLS"
+    method = "OLS, cluster-robust, normal limits" if options else "OLS, t limits"
     rows = []
     for i, other in enumerate(others, start=1):
         rows.append({
@@ -138,6 +152,7 @@ def _linear(sm, y, design, others, reference, counts, options) -> list[dict[str,
 
 def _standardised(model, y, design, others, reference, counts) -> list[dict[str, object]]:  # type: ignore[no-untyped-def]
     """Everybody's risk under each arm, averaged; errors by the delta method."""
+
     def under(position: int) -> tuple[float, np.ndarray]:
         forced = design.copy()
         forced[:, 1 : len(others) + 1] = 0
@@ -164,7 +179,8 @@ def _standardised(model, y, design, others, reference, counts) -> list[dict[str,
         for measure, contrast, estimate, slope, ratio in measures:
             std_error = float(np.sqrt(slope @ covariance @ slope))
             row = _row(measure, contrast, estimate, std_error, "g-computation, delta method", ratio=ratio)
-            rows.append({**row, **sizes, "n": sizes["n_arm"] + sizes["n_reference"],
+            row.update(sizes)
+            rows.append({**row, "n": sizes["n_arm"] + sizes["n_reference"],
                          "events": sizes["events_arm"] + sizes["events_reference"]})  # fmt: skip
     return rows
 
@@ -174,34 +190,47 @@ def mantel_haenszel(
 ) -> tuple[pd.DataFrame, tuple[str, ...]]:
     """Mantel-Haenszel risk difference, risk ratio and odds ratio; strata with one arm only add nothing."""
     rows, notes = [], []
+    arms = sorted(table[arm].unique())
     for key, part in table.groupby(month, sort=True) if month else [(pd.NA, table)]:
         value = yes_no(part[outcome], outcome)
         seen = part.assign(_yes=value)[~np.isnan(value) & part[strata].notna()]
         unknown = int((~np.isnan(value)).sum()) - len(seen)
         if unknown:
             notes.append(f"{f'month {key}: ' if month else ''}{unknown} people left out: {strata} is missing")
-        seen = seen.assign(_arm=seen[arm].astype(str))
-        cells = seen.groupby([strata, "_arm"])["_yes"].agg(["sum", "count"]).unstack("_arm", fill_value=0)
-        for other in [a for a in sorted(seen["_arm"].unique()) if a != str(reference)]:
-            e1, n1 = cells["sum"][other].to_numpy(float), cells["count"][other].to_numpy(float)
-            e0, n0 = cells["sum"][str(reference)].to_numpy(float), cells["count"][str(reference)].to_numpy(float)
+        cells = seen.groupby([strata, arm], observed=True)["_yes"].agg(["sum", "count"]).unstack(arm, fill_value=0)
+        for other in [a for a in arms if a != reference]:
+            e1, n1 = _arm_cells(cells, other)
+            e0, n0 = _arm_cells(cells, reference)
             full = (n1 > 0) & (n0 > 0)
+            if not full.all():
+                where = f"month {key}: " if month else ""
+                notes.append(
+                    f"{where}{int((~full).sum())} of {len(full)} strata hold one of {other} and {reference} only and add nothing"
+                )
             sizes = {"n_arm": int(n1.sum()), "events_arm": int(e1.sum()), "n_reference": int(n0.sum()),
                      "events_reference": int(e0.sum()), "n": int(n1.sum() + n0.sum()), "events": int(e1.sum() + e0.sum())}  # fmt: skip
-            for row in _mantel_haenszel(e1[full], n1[full], e0[full], n0[full], other, str(reference)):
+            for row in _mantel_haenszel(e1[full], n1[full], e0[full], n0[full], other, reference):
                 rows.append({**row, **sizes, "month": key})
     return pd.DataFrame(rows), tuple(notes)
+
+
+def _arm_cells(cells: pd.DataFrame, arm: str) -> tuple[np.ndarray, np.ndarray]:
+    """Events and people of one arm by stratum; an arm that nobody is in has none."""
+    none = pd.Series(0, index=cells.index)
+    events, people = (cells[part].get(arm, none).to_numpy(float) for part in ("sum", "count"))
+    return events, people
 
 
 def _mantel_haenszel(e1, n1, e0, n0, other: str, reference: str) -> list[dict[str, object]]:  # type: ignore[no-untyped-def]
     total = n1 + n0
     weight = n1 * n0 / total
-    difference = float(((e1 * n0 - e0 * n1) / total).sum() / weight.sum())
-    # Greenland and Robins' variances, consistent for few large and for many small strata
-    spread = (e1 * (n1 - e1) * n0**3 + e0 * (n0 - e0) * n1**3) / (n1 * n0 * total**2)
-    difference_error = float(np.sqrt(spread.sum()) / weight.sum())
     r, s = e1 * n0 / total, e0 * n1 / total
     with np.errstate(invalid="ignore", divide="ignore"):
+        difference = float(((e1 * n0 - e0 * n1) / total).sum() / weight.sum())
+        # Sato's variance holds for few large strata and for many small ones, pairs included
+        part = (n1**2 * e0 - n0**2 * e1 + n1 * n0 * (n0 - n1) / 2) / total**2
+        rest = (e1 * (n0 - e0) + e0 * (n1 - e1)) / (2 * total)
+        difference_error = float(np.sqrt(difference * part.sum() + rest.sum()) / weight.sum())
         ratio = float(r.sum() / s.sum())
         ratio_error = float(np.sqrt(((n1 * n0 * (e1 + e0) - e1 * e0 * total) / total**2).sum() / (r.sum() * s.sum())))
         p, q = (e1 + n0 - e0) / total, (n1 - e1 + e0) / total

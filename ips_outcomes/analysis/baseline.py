@@ -7,7 +7,8 @@ from typing import Literal
 import numpy as np
 import pandas as pd
 
-from ips_outcomes.analysis.inputs import require
+from ips_outcomes.analysis.inputs import require, with_arm
+from ips_outcomes.errors import UnsupportedError
 from ips_outcomes.estimates import Estimates, tidy
 
 __all__ = ["baseline_table"]
@@ -38,6 +39,11 @@ def baseline_table(people: pd.DataFrame, columns: dict[str, Kind], arm: str = "a
     reference : str, optional
         With it, standardised differences of every other arm are added.
 
+    Raises
+    ------
+    UnsupportedError
+        For unknown columns, kinds or reference.
+
     Returns
     -------
     Estimates
@@ -58,20 +64,27 @@ def baseline_table(people: pd.DataFrame, columns: dict[str, Kind], arm: str = "a
     -1.414
     """
     require(people, [arm, *columns])
+    strange = [c for c, kind in columns.items() if kind not in ("number", "category")]
+    if strange:
+        raise UnsupportedError(f"{', '.join(strange)}: a column is a number or a category")
+    people, left_out = with_arm(people, arm)
+    reference = None if reference is None else str(reference)
     rows: list[dict[str, object]] = []
-    arms = sorted(map(str, people[arm].unique()))
+    arms = sorted(people[arm].unique())
+    if reference is not None and reference not in arms:
+        raise UnsupportedError(f"name the reference arm, one of: {', '.join(arms)}")
     for column, kind in columns.items():
         for name in arms:
-            values = people.loc[people[arm].astype(str) == name, column]
+            values = people.loc[people[arm] == name, column]
             rows += _described(values, column, kind, name, people[column])
         for name in arms if reference is not None else []:
             if name != reference:
-                ours = people.loc[people[arm].astype(str) == name, column].dropna()
-                theirs = people.loc[people[arm].astype(str) == reference, column].dropna()
+                ours = people.loc[people[arm] == name, column].dropna()
+                theirs = people.loc[people[arm] == reference, column].dropna()
                 difference = _numbers(ours, theirs) if kind == "number" else _categories(ours, theirs)
                 rows.append({"outcome": column, "measure": "standardised_difference", "contrast": f"{name} - {reference}",
                              "estimate": difference, "n": len(ours) + len(theirs), "method": "Austin; Yang and Dalton"})  # fmt: skip
-    return Estimates(tidy(pd.DataFrame(rows)), "Baseline", METHOD, REFERENCES, "forest")
+    return Estimates(tidy(pd.DataFrame(rows)), "Baseline", METHOD, REFERENCES, "forest", left_out)
 
 
 def _described(values: pd.Series, column: str, kind: Kind, arm: str, everybody: pd.Series) -> list[dict[str, object]]:

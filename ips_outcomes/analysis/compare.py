@@ -8,12 +8,12 @@ import numpy as np
 import pandas as pd
 
 from ips_outcomes.analysis import adjusted, proportions
-from ips_outcomes.analysis.inputs import Data, as_list, months_table, yes_no
+from ips_outcomes.analysis.inputs import Data, as_list, months_table, with_arm, yes_no
 from ips_outcomes.analysis.rates import counts_by
 from ips_outcomes.errors import UnsupportedError
 from ips_outcomes.estimates import Estimates, tidy
 
-__all__ = ["compare_arms", "compare_counts"]
+__all__ = ["METHOD", "REFERENCES", "compare_arms", "compare_counts"]
 
 METHOD = (
     "Risk difference with Newcombe's interval, risk ratio and odds ratio with log Wald intervals, "
@@ -26,9 +26,8 @@ REFERENCES = (
 )
 
 
-def compare_counts(counts: pd.DataFrame, arm: str, reference: str, month: str | None) -> pd.DataFrame:
-    """The three measures, a row each, for every other arm and month of a table of counts."""
-    keys = [month] if month else []
+def compare_counts(counts: pd.DataFrame, arm: str, reference: str, keys: list[str]) -> pd.DataFrame:
+    """The three measures, a row each, for every other arm of a table of counts, within each combination of keys."""
     base = counts[counts[arm] == reference].rename(columns={"n": "n_reference", "events": "events_reference"})
     others = counts[counts[arm] != reference].rename(columns={"n": "n_arm", "events": "events_arm"})
     if keys:
@@ -57,7 +56,6 @@ def compare_counts(counts: pd.DataFrame, arm: str, reference: str, month: str | 
         ))  # fmt: skip
     rows = pd.concat(parts, ignore_index=True)
     rows["n"], rows["events"] = rows["n_arm"] + rows["n_reference"], rows["events_arm"] + rows["events_reference"]
-    rows["month"] = rows[month] if month else pd.NA
     order = {name: i for i, name in enumerate(results)}
     rows = rows.assign(_order=rows["measure"].map(order)).sort_values([*keys, arm, "_order"], kind="stable")
     return rows.drop(columns=["_order", arm])
@@ -130,31 +128,39 @@ def compare_arms(
     >>> result[["measure", "contrast"]].values.tolist()[0], round(float(result["estimate"][0]), 3)
     (['risk_difference', 'ips - control'], 0.3)
     """
-    reference = reference or _own_reference(data)
+    reference = _own_reference(data) if reference is None else str(reference)
     covariates = as_list(adjust)
     needed = [outcome, arm, *covariates, *as_list(strata), *as_list(cluster)]
     table, month = months_table(data, list(dict.fromkeys(needed)), at, month)
-    table = table[table[arm].notna()]
-    levels = sorted(map(str, table[arm].unique()))
-    if reference is None or str(reference) not in levels:
+    table, left_out = with_arm(table, arm)
+    levels = sorted(table[arm].unique())
+    if reference is None or reference not in levels:
         raise UnsupportedError(f"name the reference arm, one of: {', '.join(levels)}")
     if len(levels) < 2:
         raise UnsupportedError("there is one arm only: nothing to compare")
     if strata and (covariates or cluster):
         raise UnsupportedError("strata= does not go together with adjust= or cluster=; put the strata into adjust=")
     binary = _is_binary(table[outcome])
+    if strata and not binary:
+        raise UnsupportedError("strata= is for true/false outcomes; put the strata of a number into adjust=")
     if covariates or cluster or not binary:
         rows, notes = adjusted.by_regression(table, outcome, arm, reference, month, covariates, cluster, binary=binary)
         return Estimates(tidy(rows.assign(outcome=outcome)), f"{outcome} compared between arms",
-                         adjusted.describe(binary, covariates, cluster), adjusted.REFERENCES, "forest", notes)  # fmt: skip
+                         adjusted.describe(binary, covariates, cluster), adjusted.REFERENCES, "forest", (*left_out, *notes))  # fmt: skip
     if strata:
         rows, notes = adjusted.mantel_haenszel(table, outcome, arm, reference, month, strata)
         return Estimates(tidy(rows.assign(outcome=outcome)), f"{outcome} compared between arms",
-                         f"Mantel-Haenszel over {strata}", adjusted.REFERENCES, "forest", notes)  # fmt: skip
-    counts = counts_by(table.assign(**{arm: table[arm].astype(str)}), outcome, [arm, *([month] if month else [])])
-    rows = compare_counts(counts, arm, str(reference), month).assign(outcome=outcome)
-    drop = [c for c in (month,) if c and c != "month"]
-    return Estimates(tidy(rows.drop(columns=drop)), f"{outcome} compared between arms", METHOD, REFERENCES, "forest")
+                         f"Mantel-Haenszel over {strata}", adjusted.REFERENCES, "forest", (*left_out, *notes))  # fmt: skip
+    counts = counts_by(table, outcome, [arm, *([month] if month else [])])
+    rows = compare_counts(counts, arm, reference, [month] if month else []).assign(outcome=outcome)
+    return Estimates(
+        tidy(rows.rename(columns={month: "month"}) if month else rows),
+        f"{outcome} compared between arms",
+        METHOD,
+        REFERENCES,
+        "forest",
+        left_out,
+    )
 
 
 def _own_reference(data: Data) -> str | None:

@@ -67,8 +67,8 @@ def patterns(
         raise UnsupportedError('frequency weights are whole numbers; say weight_type="probability" for others')
     folded = pd.DataFrame({"entry": entries, "time": times, "event": events, "weight": weight})
     sizes = folded.groupby(["entry", "time", "event", "weight"], sort=True).size().reset_index(name="count")
-    return Patterns(*(sizes[c].to_numpy() for c in ("entry", "time", "event")), sizes["weight"].to_numpy(float),
-                    sizes["count"].to_numpy(float))  # fmt: skip
+    entry_, time_, event_ = (sizes[c].to_numpy(np.int64) for c in ("entry", "time", "event"))
+    return Patterns(entry_, time_, event_, sizes["weight"].to_numpy(float), sizes["count"].to_numpy(float))
 
 
 def _whole(values: pd.Series, name: str | None) -> NDArray[np.int64]:
@@ -96,12 +96,12 @@ def event_table(people: Patterns, cause: int = 1) -> EventTable:
     mass = people.weight * people.count
 
     def by_time(chosen: NDArray[np.bool_], at: NDArray[np.int64]) -> NDArray[np.float64]:
-        return np.bincount(at[chosen], weights=mass[chosen], minlength=last + 1)
+        return np.bincount(at[chosen], weights=mass[chosen], minlength=last + 1).astype(np.float64)
 
     everyone = np.ones(len(mass), dtype=bool)
     leaving = by_time(everyone, people.time)
     late = people.entry >= 0
-    entering = np.bincount(people.entry[late], weights=mass[late], minlength=last + 1)[: last + 1]
+    entering = np.bincount(people.entry[late], weights=mass[late], minlength=last + 1)[: last + 1].astype(np.float64)
     at_start = mass[~late].sum()
     # at risk at t: entered before t, not left before t
     at_risk = at_start + np.concatenate([[0.0], np.cumsum(entering)[:-1]]) - np.concatenate([[0.0], np.cumsum(leaving)[:-1]])

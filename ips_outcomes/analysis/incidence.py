@@ -55,8 +55,9 @@ def cumulative_incidence(
     Estimates
         A row a group and month from 0 to the group's last: ``n`` (people),
         ``at_risk`` (just before the month's events; entry < t <= time),
-        ``events``, ``competing``, ``censored`` in that month, ``estimate``
-        (0 to 1), ``std_error``, interval.
+        ``events``, ``competing``, ``censored`` in that month (sums of weights
+        where there are weights), ``estimate`` (0 to 1), ``std_error``,
+        interval.
 
     Raises
     ------
@@ -97,10 +98,22 @@ def cumulative_incidence(
         rows = rows.assign(std_error=error, **_interval(rows["estimate"].to_numpy(), error))
         name = group_name(key if len(groups) > 1 else key[0])
         levels = dict(zip(groups, key, strict=True)) if groups else {}
-        parts.append(rows.assign(group=name, n=len(part), **{c: v for c, v in levels.items() if c not in ("group", "time")}))
+        parts.append(
+            rows.assign(
+                group=name,
+                n=_people(people, weights, weight_type),
+                **{c: v for c, v in levels.items() if c not in ("group", "time")},
+            )
+        )
     rows = pd.concat(parts, ignore_index=True)
     rows = rows.assign(outcome=event, measure="cumulative_incidence", method="Aalen-Johansen")
     return Estimates(tidy(rows), "Cumulative incidence", METHOD, REFERENCES, "steps")
+
+
+def _people(people: Patterns, weights: str | None, weight_type: WeightType) -> int:
+    """How many people: a frequency stands for that many, a probability weight for one."""
+    copies = people.weight if weights and weight_type == "frequency" else 1.0
+    return round(float((people.count * copies).sum()))
 
 
 def incidence_from_table(counted: EventTable) -> pd.DataFrame:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, TypeAlias
 
 import numpy as np
 import pandas as pd
@@ -11,9 +11,12 @@ import pandas as pd
 from ips_outcomes.errors import UnsupportedError
 from ips_outcomes.followup import FollowUp
 
-__all__ = ["Data", "as_list", "group_name", "months_table", "require", "times_table", "yes_no"]
+__all__ = ["Data", "as_list", "group_name", "months_table", "require", "times_table", "with_arm", "yes_no"]
 
-Data = FollowUp | pd.DataFrame
+Data: TypeAlias = FollowUp | pd.DataFrame
+
+#: What a group is called whose level is missing.
+MISSING = "Unknown"
 
 
 def as_list(names: str | Sequence[str] | None) -> list[str]:
@@ -73,5 +76,12 @@ def yes_no(values: pd.Series, name: str) -> np.ndarray:
 
 
 def group_name(key: Any) -> str:
-    """One group's name, levels of several columns joined."""
-    return ", ".join(map(str, key)) if isinstance(key, tuple) else str(key)
+    """One group's name, levels of several columns joined; a missing level has a name, too."""
+    return ", ".join(map(group_name, key)) if isinstance(key, tuple) else MISSING if pd.isna(key) else str(key)
+
+
+def with_arm(table: pd.DataFrame, arm: str) -> tuple[pd.DataFrame, tuple[str, ...]]:
+    """Rows that have an arm, arms as text; and a note on how many have none."""
+    known = table[arm].notna()
+    notes = () if known.all() else (f"{int((~known).sum())} rows left out: {arm} is missing",)
+    return table[known].assign(**{arm: table.loc[known, arm].astype(str)}), notes

@@ -1,7 +1,7 @@
 """The only file that imports lifelines, so that its bound on pandas can lift in one line.
 
-lifelines is right for point estimates and model-based errors of a Cox model;
-see docs/dependencies.md for what of it is not used, and why.
+lifelines is right for parametric models; docs/dependencies.md says what else
+it offers and why that is not used.
 """
 
 from __future__ import annotations
@@ -10,98 +10,81 @@ import numpy as np
 import pandas as pd
 
 from ips_outcomes.analysis.event_table import patterns
-from ips_outcomes.analysis.inputs import Data, require, times_table
-from ips_outcomes.analysis.proportions import Z95
+from ips_outcomes.analysis.inputs import Data, as_list, group_name, require, times_table
 from ips_outcomes.errors import UnsupportedError
 from ips_outcomes.estimates import Estimates, tidy
 
-__all__ = ["hazard_ratio"]
+__all__ = ["parametric_survival"]
 
-METHOD = "Cause-specific Cox regression on the arm alone, Efron's handling of ties; other events censored; Wald 95 % interval"
+METHOD = "Parametric survival models by maximum likelihood; other events censored; a lower AIC fits better"
 REFERENCES = (
-    "Cox DR. J R Stat Soc B 1972;34:187-220. doi:10.1111/j.2517-6161.1972.tb00899.x",
-    "Efron B. J Am Stat Assoc 1977;72:557-565. doi:10.1080/01621459.1977.10480613",
+    "Kalbfleisch JD, Prentice RL. The Statistical Analysis of Failure Time Data. 2nd ed. Wiley 2002.",
     "Davidson-Pilon C. J Open Source Softw 2019;4(40):1317. doi:10.21105/joss.01317",
 )
 
+_FITTERS = {"weibull": "WeibullFitter", "log_normal": "LogNormalFitter", "log_logistic": "LogLogisticFitter"}
 
-def hazard_ratio(
-    data: Data, time: str = "time", event: str = "event", arm: str = "arm", reference: str | None = None, cause: int = 1
-) -> Estimates:
-    """Cause-specific hazard ratio of each arm against the reference.
+
+def parametric_survival(data: Data, time: str = "time", event: str = "event", by: str | None = None, cause: int = 1) -> Estimates:
+    """Median time to the event under three smooth models, and which of them fits.
+
+    Months are whole, so an event in month t is treated as having come between
+    t - 1 and t (interval censoring); somebody censored at t had none by then.
 
     Parameters
     ----------
     data : FollowUp or pandas.DataFrame
-        A FollowUp (people at risk of a first job), or one row a person.
     time, event : str
-        As in `cumulative_incidence`.
-    arm : str
-        Column that holds the arm.
-    reference : str, optional
-        The arm that others are compared with; a FollowUp knows its own.
+        As in `cumulative_incidence`; other causes count as censored.
+    by : str, optional
+        Column that makes the groups.
     cause : int
         The code of the event of interest.
 
     Returns
     -------
     Estimates
-        Measure ``hazard_ratio``, a row an arm; ``std_error`` is that of its
-        logarithm.
+        Measure ``median_time`` in months, a row a group and model (``level``:
+        weibull, log_normal, log_logistic), with ``aic``.
 
     Raises
     ------
     UnsupportedError
-        If there is one arm, an arm without events, or no convergence.
+        For times that are not whole, events in month 0, or a group with no event.
 
     References
     ----------
-    Cox DR. Regression models and life-tables. J R Stat Soc B 1972;34:187-220.
-    Efron B. J Am Stat Assoc 1977;72:557-565.
+    Kalbfleisch JD, Prentice RL. The Statistical Analysis of Failure Time
+    Data. 2nd ed. Wiley 2002.
 
     Examples
     --------
     >>> import pandas as pd
-    >>> people = pd.DataFrame({"arm": ["a", "b"] * 4, "time": [1, 2, 3, 4, 5, 6, 7, 8], "event": [1, 1, 0, 1, 1, 0, 1, 1]})
-    >>> round(float(hazard_ratio(people, reference="b").table["estimate"][0]), 3)
-    1.728
+    >>> people = pd.DataFrame({"time": [3, 5, 8, 9, 12, 14, 20, 24, 24, 24], "event": [1] * 7 + [0] * 3})
+    >>> parametric_survival(people).table[["level", "n", "events"]].values.tolist()[0]
+    ['weibull', 10, 7]
     """
-    if reference is None and not isinstance(data, pd.DataFrame):
-        reference = data.study.reference
+    import lifelines
+
     table = times_table(data)
-    require(table, [time, event, arm])
-    patterns(table, time, event, None, None, "frequency")
-    arms = sorted(map(str, table[arm].dropna().unique()))
-    if len(arms) < 2:
-        raise UnsupportedError("there is one arm only: nothing to compare")
-    if reference not in arms:
-        raise UnsupportedError(f"name the reference arm, one of: {', '.join(arms)}")
-    happened = table[event].to_numpy() == cause
-    empty = [a for a in arms if not happened[(table[arm].astype(str) == a).to_numpy()].any()]
-    if empty:
-        raise UnsupportedError(f"no event in {', '.join(empty)}: the hazard ratio is zero or infinite")
-    others = [a for a in arms if a != reference]
-    frame = pd.DataFrame({f"arm_{a}": (table[arm].astype(str) == a).astype(float) for a in others})
-    frame["time"], frame["event"] = table[time].to_numpy(float), happened.astype(float)
-    # lifelines takes no time of zero into account: nobody has an event there that it could order
-    frame = frame[table[time].to_numpy() > 0]
-
-    from lifelines import CoxPHFitter
-    from lifelines.exceptions import ConvergenceError
-
-    try:
-        # tighter than the default, so that the answer equals R's to the eighth digit
-        fitted = CoxPHFitter().fit(frame, "time", "event", fit_options={"precision": 1e-10})
-    except ConvergenceError:
-        raise UnsupportedError("the Cox model did not converge") from None
+    require(table, [time, event, *as_list(by)])
     rows = []
-    for other in others:
-        log_ratio, std_error = fitted.params_[f"arm_{other}"], fitted.standard_errors_[f"arm_{other}"]
-        both = table[arm].astype(str).isin([other, reference]).to_numpy()
-        rows.append({
-            "outcome": event, "measure": "hazard_ratio", "contrast": f"{other} / {reference}", "n": int(both.sum()),
-            "events": int((happened & both).sum()), "estimate": np.exp(log_ratio), "std_error": std_error,
-            "conf_low": np.exp(log_ratio - Z95 * std_error), "conf_high": np.exp(log_ratio + Z95 * std_error),
-            "p_value": fitted.summary.loc[f"arm_{other}", "p"], "method": "Cox, Efron",
-        })  # fmt: skip
-    return Estimates(tidy(pd.DataFrame(rows)), "Hazard ratio", METHOD, REFERENCES, "forest")
+    for key, part in table.groupby(by, sort=True, dropna=False, observed=True) if by else [("all", table)]:
+        patterns(part, time, event, None, None, "frequency")
+        happened = (part[event] == cause).to_numpy(dtype=bool)
+        months = part[time].to_numpy(dtype=float)
+        if not happened.any():
+            raise UnsupportedError(f"no event in {group_name(key)}: a median cannot be fitted")
+        if (months[happened] == 0).any():
+            raise UnsupportedError("an event in month 0 has no month before it: such people are not at risk")
+        known = happened | (months > 0)
+        lower = np.where(happened, months - 1, months)[known]
+        upper = np.where(happened, months, np.inf)[known]
+        for name, fitter in _FITTERS.items():
+            fitted = getattr(lifelines, fitter)().fit_interval_censoring(lower, upper)
+            rows.append({
+                "outcome": event, "level": name, "measure": "median_time", "group": group_name(key), "n": len(part),
+                "events": int(happened.sum()), "estimate": float(fitted.median_survival_time_), "aic": float(fitted.AIC_),
+                "method": "maximum likelihood, lifelines",
+            })  # fmt: skip
+    return Estimates(tidy(pd.DataFrame(rows)), "Median time under smooth models", METHOD, REFERENCES, "forest")

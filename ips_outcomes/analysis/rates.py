@@ -11,11 +11,11 @@ import pandas as pd
 from ips_outcomes.analysis.inputs import Data, as_list, group_name, months_table, yes_no
 from ips_outcomes.analysis.proportions import wilson
 from ips_outcomes.errors import UnsupportedError
-from ips_outcomes.estimates import Estimates, tidy
+from ips_outcomes.estimates import COMMON_COLUMNS, Estimates, tidy
 
 __all__ = ["counts_by", "employment_rates", "rates_from_counts"]
 
-METHOD = "Share in work among people observed in the month; Wilson 95 % interval"
+METHOD = "Share with the outcome among people observed; Wilson 95 % interval"
 REFERENCES = ("Wilson EB. J Am Stat Assoc 1927;22:209-212. doi:10.1080/01621459.1927.10502953",)
 
 
@@ -87,11 +87,15 @@ def employment_rates(
     if interval != "wilson":
         raise UnsupportedError("the only interval so far is wilson")
     groups = as_list(by)
+    taken = sorted({*groups} & ({*COMMON_COLUMNS} - {"group", "month", "subgroup", "level"}))
+    if taken:
+        raise UnsupportedError(f"rename {', '.join(taken)}: a table of estimates has columns of that name")
     table, month = months_table(data, [outcome, *groups], at, month)
     columns = [*groups, *([month] if month else [])]
     rows = rates_from_counts(counts_by(table, outcome, columns))
-    rows["group"] = [group_name(key if len(groups) > 1 else key[0]) for key in rows[groups].itertuples(index=False, name=None)] if groups else "all"
-    rows["month"] = rows[month] if month else pd.NA
+    keys = rows[groups].itertuples(index=False, name=None)
+    names = [group_name(key if len(groups) > 1 else key[0]) for key in keys] if groups else "all"
+    rows = rows.assign(group=names, month=rows[month] if month else pd.NA)
     extra = [c for c in groups if c not in ("group", "month")]
     rows = rows.assign(outcome=outcome, measure="rate")
     keep = ["outcome", "measure", "group", "month", "n", "events", "estimate", "std_error", "conf_low", "conf_high", "method"]

@@ -62,7 +62,7 @@ class JobMonths:
             "basis": jobs["basis"].to_numpy()[job], "weekly_hours": jobs["weekly_hours"].to_numpy()[job],
             "on_status_day": (np.isnat(begins) | (begins <= sixteenth)) & (np.isnat(ends) | (ends >= sixteenth)),
             "on_any_day": (np.isnat(begins) | (begins < next_month)) & (np.isnat(ends) | (ends >= first_day)),
-            "job": job,
+            "began": month_number(begins), "job": job,
         })  # fmt: skip
         delivered = np.zeros(len(table), dtype=bool)
         for name in last_of:
@@ -82,7 +82,7 @@ class JobMonths:
         column = pay["month"].to_numpy(dtype=np.int64) - grid.index_month[person] + grid.zero
         table = pd.DataFrame({
             "person": person, "column": column, "kind": pay["kind"].to_numpy(), "employer": pay["employer"].to_numpy(),
-            "amount": pay["amount_ore"].to_numpy(dtype=np.int64),
+            "basis": pay["basis"].to_numpy(), "amount": pay["amount_ore"].to_numpy(dtype=np.int64),
         })  # fmt: skip
         return table[(column >= 0) & (column < grid.shape[1])]
 
@@ -98,50 +98,46 @@ class JobMonths:
         study = self.grid.cohort.study
         return {s for s in study.sources_of("jobs", "job_months") if "weekly_hours" in study.layouts[s].columns}
 
-    @cached_property
-    def known_employers(self) -> dict[str, set[object]]:
-        """Employer keys that occur in each source."""
-        jobs = self.grid.cohort.employment
-        return {str(s): set(part.dropna()) for s, part in jobs.groupby("source")["employer"]}
 
-
-def answer(jobs: JobMonths, definition: Definition, *, without: pd.DataFrame | None = None) -> Answer:
+def answer(jobs: JobMonths, definition: Definition, *, new_employer: bool = False) -> Answer:
     """Yes, no or unknown for every cell.
 
-    ``without`` lists (person, employer) pairs whose jobs do not count, for
-    those who must find a new employer.
+    With ``new_employer`` only jobs count that began after month 0, with an
+    employer whom the person did not have then. Jobs that a scheme names are
+    taken out first: their hours and pay count for nothing.
     """
     grid = jobs.grid
     observation = observe(grid, on_status_day=definition.month_rule == "status_day")
-    rows = _counted(jobs, definition, without)
-    by_pay = definition.month_rule == "paid_in_month" or definition.minimum_monthly_pay_nok is not None
-    yes = _cells(grid, rows)
-    unanswerable = np.zeros(grid.shape, dtype=bool)
-    if by_pay:
-        unanswerable |= _without(observation, jobs.paid_sources)
-        paid = _paid(jobs, definition, without)
-        yes = np.where(unanswerable, yes, paid if definition.month_rule == "paid_in_month" else yes & paid)
-    unknown_hours = np.zeros(grid.shape, dtype=bool)
+    rows = _counted(jobs, definition)
+    rows = rows[~_held_at_start(jobs, rows)] if new_employer else rows
+    taken, unnamed = _on_schemes(jobs, definition, rows)
+    left = rows[~_among(rows, taken, ["person", "column", "employer"])]
+    yes, unanswerable = _cells(grid, left), np.zeros(grid.shape, dtype=bool)
+    if definition.month_rule == "paid_in_month" or definition.minimum_monthly_pay_nok is not None:
+        silent = _without(observation, jobs.paid_sources)
+        yes, unanswerable = np.where(silent, yes, yes & _paid(jobs, definition, left)), unanswerable | silent
+    open_answer = np.zeros(grid.shape, dtype=bool)
     if definition.minimum_weekly_hours is not None:
         silent = _without(observation, jobs.hour_sources)
         unanswerable |= silent
-        enough, unknown_hours = _hours(grid, rows, definition.minimum_weekly_hours)
+        enough, missing = _hours(grid, left, definition.minimum_weekly_hours)
+        open_answer = yes & missing & ~silent
         yes = np.where(silent, yes, yes & enough)
-        unknown_hours &= yes | ~enough
-        unknown_hours &= ~silent
-    at_stake = np.zeros(grid.shape, dtype=bool)
+    several = _employers(grid, rows) > 1
+    strict, lenient = ~unnamed, ~unnamed | several
+    counts = {"strict": strict, "lenient": lenient, "keep": np.ones(grid.shape, dtype=bool)}[definition.wage_subsidy]
+    at_stake = yes & (strict != lenient) if definition.wage_subsidy != "keep" else np.zeros(grid.shape, dtype=bool)
     if definition.wage_subsidy != "keep":
-        yes, at_stake = _subtract(jobs, definition, rows, yes)
         unanswerable |= ~_schemes_known(grid)
-    value = yes.astype(np.int8)
-    value[unknown_hours] = -1
+    value = (yes & counts).astype(np.int8)
+    value[open_answer & counts] = -1
     if definition.if_unanswerable == "unknown":
         value[unanswerable] = -1
     value[~observation.observed] = -1
     return Answer(value, observation, unanswerable & observation.observed, at_stake & observation.observed)
 
 
-def _counted(jobs: JobMonths, definition: Definition, without: pd.DataFrame | None) -> pd.DataFrame:
+def _counted(jobs: JobMonths, definition: Definition) -> pd.DataFrame:
     """Job-months that a definition counts, before schemes are subtracted."""
     rows = jobs.table
     keep = rows["kind"].isin(definition.kinds) & (rows["basis"].isna() | rows["basis"].isin(definition.basis))
@@ -152,13 +148,27 @@ def _counted(jobs: JobMonths, definition: Definition, without: pd.DataFrame | No
         keep &= rows["on_any_day"].where(rows["source"].isin(jobs.paid_sources), rows["on_status_day"])
     else:
         keep &= rows["on_status_day"]
-    rows = rows[keep]
-    return rows if without is None else rows[~_among(rows, without)]
+    return rows[keep]
 
 
-def _among(rows: pd.DataFrame, pairs: pd.DataFrame) -> NDArray[np.bool_]:
-    known = pd.MultiIndex.from_frame(pairs[["person", "employer"]])
-    return pd.MultiIndex.from_frame(rows[["person", "employer"]]).isin(known)
+def _among(rows: pd.DataFrame, other: pd.DataFrame, columns: list[str]) -> NDArray[np.bool_]:
+    """Rows whose values in the columns also stand in the other table; a missing employer is like no other."""
+    known = pd.MultiIndex.from_frame(other[columns].dropna())
+    return pd.MultiIndex.from_frame(rows[columns]).isin(known)
+
+
+def _held_at_start(jobs: JobMonths, rows: pd.DataFrame) -> NDArray[np.bool_]:
+    """Jobs with an employer of month 0, or that began by then.
+
+    Employers have other keys in other deliveries: a job that crosses from one
+    register to the next is known by when it began. Without a known beginning
+    and employer, a job is not said to be new.
+    """
+    began = rows["began"].to_numpy()
+    by_then = (began != NO_MONTH) & (began <= jobs.grid.index_month[rows["person"].to_numpy()])
+    untold = rows["employer"].isna().to_numpy() & (began == NO_MONTH)
+    here = jobs.table[jobs.table["column"] == jobs.grid.zero]
+    return by_then | untold | _among(rows, here, ["person", "employer"])
 
 
 def _cells(grid: Grid, rows: pd.DataFrame) -> NDArray[np.bool_]:
@@ -175,10 +185,12 @@ def _without(observation: Observation, sources: set[str]) -> NDArray[np.bool_]:
     return observation.observed & ~spoken
 
 
-def _paid(jobs: JobMonths, definition: Definition, without: pd.DataFrame | None) -> NDArray[np.bool_]:
+def _paid(jobs: JobMonths, definition: Definition, left: pd.DataFrame) -> NDArray[np.bool_]:
+    """Cells where the jobs that count paid enough, and more than nothing."""
     pay = jobs.pay[jobs.pay["kind"].isin(definition.kinds)]
-    if without is not None:
-        pay = pay[~_among(pay, without)]
+    pay = pay[pay["basis"].isna() | pay["basis"].isin(definition.basis)]
+    named = pay["employer"].notna()
+    pay = pay[~named | _among(pay, left, ["person", "column", "employer"])]
     total = np.zeros(jobs.grid.shape, dtype=np.int64)
     np.add.at(total, (pay["person"].to_numpy(), pay["column"].to_numpy()), pay["amount"].to_numpy())
     threshold = round((definition.minimum_monthly_pay_nok or 0) * 100)
@@ -223,38 +235,31 @@ def _scheme_months(grid: Grid, definition: Definition) -> pd.DataFrame:
     })  # fmt: skip
 
 
-def _subtract(
-    jobs: JobMonths, definition: Definition, rows: pd.DataFrame, yes: NDArray[np.bool_]
-) -> tuple[NDArray[np.bool_], NDArray[np.bool_]]:
-    """Take scheme jobs out; also the cells where strict and lenient differ.
+def _on_schemes(jobs: JobMonths, definition: Definition, rows: pd.DataFrame) -> tuple[pd.DataFrame, NDArray[np.bool_]]:
+    """Jobs that a scheme names, and cells with a job beside a scheme that names none.
 
     A scheme that names its employer takes only that employer's job. It counts
     as naming nobody in a source that never uses the employer's key: keys
     differ between deliveries.
     """
-    schemes = _scheme_months(jobs.grid, definition)
-    cells = pd.MultiIndex.from_frame(schemes[["person", "column"]])
-    here = rows[pd.MultiIndex.from_frame(rows[["person", "column"]]).isin(cells)]
-    pairs = here.merge(schemes.rename(columns={"employer": "scheme_employer"}), on=["person", "column"])
-    comparable = [
-        employer in jobs.known_employers.get(source, set())
-        for source, employer in zip(pairs["source"], pairs["scheme_employer"], strict=True)
-    ]
-    pairs["named"] = np.array(comparable, dtype=bool) & pairs["scheme_employer"].notna()
-    taken = pairs[pairs["named"] & (pairs["employer"] == pairs["scheme_employer"])]
-    left = rows.drop(index=rows.index[_row_in(rows, taken)])
     unnamed = np.zeros(jobs.grid.shape, dtype=bool)
-    open_pairs = pairs[~pairs["named"]]
-    unnamed[open_pairs["person"], open_pairs["column"]] = True
-    still = yes & ~(_cells(jobs.grid, taken) & ~_cells(jobs.grid, left))
-    distinct = left.assign(employer=left["employer"].where(left["employer"].notna(), left["job"].astype(str)))
+    if definition.wage_subsidy == "keep":
+        return rows.iloc[:0], unnamed
+    schemes = _scheme_months(jobs.grid, definition).rename(columns={"employer": "scheme_employer"})
+    pairs = rows.merge(schemes, on=["person", "column"])
+    used = jobs.grid.cohort.employer_keys
+    named = np.array(
+        [key in used.get(source, frozenset()) for source, key in zip(pairs["source"], pairs["scheme_employer"], strict=True)],
+        dtype=bool,
+    )
+    unnamed[pairs["person"][~named], pairs["column"][~named]] = True
+    return pairs[named & (pairs["employer"] == pairs["scheme_employer"]).to_numpy(dtype=bool)], unnamed
+
+
+def _employers(grid: Grid, rows: pd.DataFrame) -> NDArray[np.int64]:
+    """Employers by cell; a job without an employer key is an employer of its own."""
+    distinct = rows.assign(employer=rows["employer"].where(rows["employer"].notna(), rows["job"].astype(str)))
     distinct = distinct.drop_duplicates(["person", "column", "source", "employer"])
-    number = np.zeros(jobs.grid.shape, dtype=np.int64)
+    number = np.zeros(grid.shape, dtype=np.int64)
     np.add.at(number, (distinct["person"].to_numpy(), distinct["column"].to_numpy()), 1)
-    strict, lenient = still & ~unnamed, still & ~(unnamed & (number <= 1))
-    return (strict if definition.wage_subsidy == "strict" else lenient), strict != lenient
-
-
-def _row_in(rows: pd.DataFrame, other: pd.DataFrame) -> NDArray[np.bool_]:
-    columns = ["person", "column", "employer"]
-    return pd.MultiIndex.from_frame(rows[columns]).isin(pd.MultiIndex.from_frame(other[columns]))
+    return number

@@ -166,6 +166,7 @@ def _by_arm(study: Study, grid: Grid, chosen: np.ndarray) -> dict[str, int]:
 
 def _flow(study: Study, grid: Grid, primary: Answer, first: pd.DataFrame) -> list[dict[str, object]]:
     """Boxes after inclusion: linked, known at each landmark, at risk of a first job."""
+
     def step(name: str, chosen: np.ndarray, reason: str = "", left: np.ndarray | None = None) -> dict[str, object]:
         return {"step": name, "people": int(chosen.sum()), "left": 0 if left is None else int(left.sum()),
                 "reason": reason, "arms": _by_arm(study, grid, chosen),

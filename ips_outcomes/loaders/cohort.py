@@ -37,6 +37,9 @@ class Cohort:
         numbers, never values).
     reconciliation : pandas.DataFrame
         Rows in, used and set aside for every source.
+    employer_keys : dict
+        Every employer key that a source uses, to tell whether another
+        source's keys are the same.
     """
 
     study: Study
@@ -50,6 +53,7 @@ class Cohort:
     flow: pd.DataFrame
     quality: pd.DataFrame
     reconciliation: pd.DataFrame
+    employer_keys: dict[str, frozenset[object]]
 
 
 def load_cohort(study: Study | str, progress: Callable[[str], None] | None = None) -> Cohort:
@@ -83,7 +87,8 @@ def load_cohort(study: Study | str, progress: Callable[[str], None] | None = Non
     if not isinstance(study, Study):
         study = load_study(study)
     tell = progress or (lambda _: None)
-    ledger, problems = Ledger(), []
+    ledger = Ledger()
+    problems: list[Problem] = []
     participants: pd.DataFrame | None = None
     tell("trial file")
     try:
@@ -147,6 +152,7 @@ def load_cohort(study: Study | str, progress: Callable[[str], None] | None = Non
         flow=pd.DataFrame(ledger.steps),
         quality=ledger.quality(),
         reconciliation=ledger.reconciliation(),
+        employer_keys=ledger.employers,
     )
 
 

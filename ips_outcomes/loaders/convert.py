@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 import numpy as np
 import pandas as pd
 
@@ -34,6 +36,8 @@ def convert(
     ``datetime64[s]``, months become calendar month numbers (NO_MONTH where
     missing), numbers become floats.
     """
+    if column.type == "date" and column.dates in ("stata", "native") and pd.api.types.is_numeric_dtype(values):
+        return _plausible(_numeric_dates(values, column.dates, file_format), values.isna().to_numpy(), values.index)
     text = as_text(values)
     empty = (text == "") | text.isin([*column.missing, *missing])
     if column.type in ("key", "text"):
@@ -57,35 +61,42 @@ def convert(
         bad = np.isnat(days) & ~empty.to_numpy()
         numbers = days.astype("datetime64[M]").astype(np.int64)
         return pd.Series(np.where(np.isnat(days), NO_MONTH, numbers), index=values.index), bad
-    days = _dates(values, text, column.dates, file_format)
-    days[empty.to_numpy()] = np.datetime64("NaT")
-    implausible = (days < _FIRST_DAY) | (days > _LAST_DAY)
-    days[implausible] = np.datetime64("NaT")
-    bad = np.isnat(days) & ~empty.to_numpy()
-    return pd.Series(days.astype("datetime64[s]"), index=values.index), bad
+    return _plausible(_dates(text, column.dates), empty.to_numpy(), values.index)
+
+
+def _plausible(days: np.ndarray, empty: np.ndarray, index: pd.Index) -> tuple[pd.Series, np.ndarray]:
+    """Dates between 1850 and 2100, and where something was written that is none."""
+    days[empty] = np.datetime64("NaT")
+    days[(days < _FIRST_DAY) | (days > _LAST_DAY)] = np.datetime64("NaT")
+    return pd.Series(days.astype("datetime64[s]"), index=index), np.isnat(days) & ~empty
 
 
 def _numbers(values: pd.Series, text: pd.Series, empty: pd.Series, decimal: str) -> pd.Series:
     if pd.api.types.is_numeric_dtype(values):
         return values.astype(float).mask(empty)
-    group = "." if decimal == "," else ","
-    # a blank, a no-break space and the other mark group thousands
-    plain = text.str.replace("[\\s\u00a0]", "", regex=True).str.replace(group, "", regex=False)
+    # A blank, a no-break space or the other mark may group thousands, and only thousands: where decimals are
+    # written with a comma, 1.234 is a thousand and more, and 8.5 is not a number at all.
+    mark, group = re.escape(decimal), re.escape("." if decimal == "," else ",")
+    whole = rf"[+-]?(?:\d+|\d{{1,3}}(?:[\s\u00a0\u202f]\d{{3}})+|\d{{1,3}}(?:{group}\d{{3}})+)"
+    written = text.str.fullmatch(rf"{whole}(?:{mark}\d+)?")
+    plain = text.where(written).str.replace(rf"[\s\u00a0\u202f]|{group}", "", regex=True)
     return pd.to_numeric(plain.str.replace(decimal, ".", regex=False).mask(empty), errors="coerce")
 
 
-def _dates(values: pd.Series, text: pd.Series, dates: str, file_format: str) -> np.ndarray:
-    if dates in ("stata", "native") and pd.api.types.is_numeric_dtype(values):
-        raw = values.to_numpy(dtype=float)
-        known = np.isfinite(raw) & (np.abs(raw) < 1e15)
-        whole = np.where(known, raw, 0)
-        if dates == "native" and not file_format.startswith("%"):
-            days = _SPSS_ZERO + (whole // 86_400).astype("timedelta64[D]")
-        elif file_format.startswith(("%tc", "%-tc")):
-            days = _STATA_ZERO + (whole // 86_400_000).astype("timedelta64[D]")
-        else:
-            days = _STATA_ZERO + np.clip(whole, -(10**6), 10**6).astype("timedelta64[D]")
-        return np.where(known, days, np.datetime64("NaT", "D"))
+def _numeric_dates(values: pd.Series, dates: str, file_format: str) -> np.ndarray:
+    raw = values.to_numpy(dtype=float)
+    known = np.isfinite(raw) & (np.abs(raw) < 1e15)
+    whole = np.where(known, raw, 0)
+    if dates == "native" and not file_format.startswith("%"):
+        days = _SPSS_ZERO + (whole // 86_400).astype("timedelta64[D]")
+    elif file_format.startswith(("%tc", "%-tc")):
+        days = _STATA_ZERO + (whole // 86_400_000).astype("timedelta64[D]")
+    else:
+        days = _STATA_ZERO + np.clip(whole, -(10**6), 10**6).astype("timedelta64[D]")
+    return np.where(known, days, np.datetime64("NaT", "D"))
+
+
+def _dates(text: pd.Series, dates: str) -> np.ndarray:
     if dates in ("yyyymmdd", "yyyymm_first", "yyyymm_last"):
         return _from_digits(text, dates)
     # text in a file whose layout expects a date type of its own is read as ISO

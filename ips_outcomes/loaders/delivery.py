@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import difflib
 import re
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -85,7 +86,7 @@ def read_delivery(study: Study, name: str, ledger: Ledger) -> Delivery:
     source, layout = study.sources[name], study.layouts[name]
     paths = study.paths(name)
     problems: list[Problem] = []
-    parts: list[pd.DataFrame] = []
+    parts: list[_Raw] = []
     absent: dict[str, int] = dict.fromkeys(layout.columns, 0)
     for path in paths:
         try:
@@ -93,7 +94,7 @@ def read_delivery(study: Study, name: str, ledger: Ledger) -> Delivery:
             if trouble:
                 problems += trouble
                 continue
-            parts.append(_typed(path, columns, layout, source))
+            parts.append(_raw(path, columns, layout, source))
         except DataError as error:
             problems += error.problems
             continue
@@ -108,31 +109,57 @@ def read_delivery(study: Study, name: str, ledger: Ledger) -> Delivery:
     for column, count in absent.items():
         if count and (layout.columns[column].name or column in source.columns):
             ledger.note(name, f"column {column} is not delivered", count, len(paths), "treated as unknown", unit="files")
-    rows = pd.concat(parts, ignore_index=True)
+    rows = _typed(parts, layout, source)
     ledger.rows_in[name] = len(rows)
     _refuse_wrong_layout(name, rows, layout)
     return Delivery(name, layout, source, rows, paths)
 
 
-def _typed(path: Path, columns: dict[str, str], layout: Layout, source: Source) -> pd.DataFrame:
+@dataclass(frozen=True)
+class _Raw:
+    """What one file holds, under the layout's names, before anything is typed."""
+
+    table: pd.DataFrame
+    formats: tuple[tuple[str, str], ...]
+
+    @property
+    def alike(self) -> tuple[object, ...]:
+        """Files alike in columns, types and formats are typed in one go."""
+        return tuple(self.table.columns), tuple(self.table.dtypes.astype(str)), self.formats
+
+
+def _raw(path: Path, columns: dict[str, str], layout: Layout, source: Source) -> _Raw:
     raw, formats = read_columns(path, layout, source, list(dict.fromkeys(columns.values())))
-    typed: dict[str, object] = {"file": path.name, "file_month": file_month(path, layout)}
-    for column, spec in layout.columns.items():
-        if column not in columns:
-            typed[column] = _nothing(len(raw), spec)
-            continue
-        values, bad = convert(
-            raw[columns[column]], spec, file_format=formats.get(columns[column], ""),
-            decimal=source.decimal or layout.text.decimal, codes=source.values.get(column),
-            missing=source.missing.get(column, ()),
-        )  # fmt: skip
-        typed[column] = values.to_numpy()
-        if bad.any():
-            typed[f"bad_{column}"] = bad
-    table = pd.DataFrame(typed, index=range(len(raw)))
+    table = pd.DataFrame({column: raw[name].to_numpy() for column, name in columns.items()}, index=range(len(raw)))
+    table["file"], table["file_month"] = path.name, file_month(path, layout)
     # the row as a person would find it: data rows from 1, the header not counted
     table["row"] = np.arange(1, len(raw) + 1)
-    return table
+    return _Raw(table, tuple((column, formats.get(name, "")) for column, name in columns.items()))
+
+
+def _typed(parts: list[_Raw], layout: Layout, source: Source) -> pd.DataFrame:
+    order: dict[tuple[object, ...], list[_Raw]] = {}
+    for part in parts:
+        order.setdefault(part.alike, []).append(part)
+    tables = []
+    for same in order.values():
+        raw = pd.concat([part.table for part in same], ignore_index=True) if len(same) > 1 else same[0].table
+        formats = dict(same[0].formats)
+        typed: dict[str, object] = {c: raw[c].to_numpy() for c in ("file", "file_month", "row")}
+        for column, spec in layout.columns.items():
+            if column not in raw:
+                typed[column] = _nothing(len(raw), spec)
+                continue
+            values, bad = convert(
+                raw[column], spec, file_format=formats[column], decimal=source.decimal or layout.text.decimal,
+                codes=source.values.get(column), missing=source.missing.get(column, ()),
+            )  # fmt: skip
+            typed[column] = values.to_numpy()
+            if bad.any():
+                typed[f"bad_{column}"] = bad
+        tables.append(pd.DataFrame(typed, index=range(len(raw))))
+    filled = [table for table in tables if len(table)] or tables[:1]
+    return pd.concat(filled, ignore_index=True) if len(filled) > 1 else filled[0]
 
 
 def _nothing(number: int, spec: Column) -> np.ndarray:

@@ -82,7 +82,7 @@ def attach_people(rows: pd.DataFrame, listed: pd.DataFrame, name: str, ledger: L
     person = rows["person_key"].map(owner)
     if len(rows) and not person.notna().any():
         rule = "no key in the delivery is on its linkage list"
-        remedy = f"check that keys.{name}.delivery names the column for this delivery"
+        remedy = f"check that keys.{name} names the right column or list, and that keys were not damaged (leading zeros, Excel)"
         raise DataError([Problem(name, rule, remedy, count=len(rows))])
     kept = rows.assign(person_id=person.to_numpy())
     unknown = person.isna().to_numpy()

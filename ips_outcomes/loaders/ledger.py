@@ -25,6 +25,7 @@ class Ledger:
     steps: list[dict[str, object]] = field(default_factory=list)
     rows_in: dict[str, int] = field(default_factory=dict)
     rows_used: dict[str, int] = field(default_factory=dict)
+    employers: dict[str, frozenset[object]] = field(default_factory=dict)
 
     def note(
         self, source: str, rule: str, count: int, total: int, action: str, *,

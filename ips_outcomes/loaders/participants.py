@@ -34,7 +34,8 @@ def completed_upper_secondary(level: pd.Series) -> pd.Series:
     """``completed`` for level 4 to 8, ``not_completed`` for 0 to 3, missing where unknown."""
     known = level.notna()
     words = np.where(level.fillna(0) >= 4, "completed", "not_completed").astype(object)
-    return pd.Series(np.where(known, words, None), index=level.index, dtype=object)
+    words[~known.to_numpy()] = None
+    return pd.Series(words, index=level.index, dtype=object)
 
 
 def load_participants(study: Study, ledger: Ledger) -> pd.DataFrame:

@@ -18,6 +18,9 @@ __all__ = ["load_coverage", "load_employment", "load_people", "load_programmes",
 def _checked(study: Study, name: str, listed: pd.DataFrame, ledger: Ledger) -> tuple[Delivery, pd.DataFrame]:
     """The rows of known people, without those that repeat others or that cannot be true."""
     delivery = read_delivery(study, name, ledger)
+    if "employer" in delivery.layout.columns:
+        # every key that the register uses, also in rows that are set aside
+        ledger.employers[name] = frozenset(delivery.rows["employer"].dropna())
     rows = attach_people(delivery.rows, listed, name, ledger)
     values = [c for c in rows.columns if c not in ("row", "file")]
     rows = ledger.set_aside(rows, rows.duplicated(values), name, "row that repeats another", "not used", severity="note")
@@ -78,7 +81,7 @@ def load_employment(study: Study, keys: pd.DataFrame, ledger: Ledger) -> tuple[p
             pay.append(pd.DataFrame({
                 "person_id": rows["person_id"].to_numpy()[known], "source": name,
                 "employer": optional["employer"][known], "kind": jobs[-1]["kind"].to_numpy()[known],
-                "month": _months(month[known]),
+                "basis": optional["basis"][known], "month": _months(month[known]),
                 "amount_ore": pd.array(np.rint(numeric["pay"][known] * 100).astype(np.int64), dtype="Int64"),
             }))  # fmt: skip
         open_jobs = int(rows["end"].isna().sum())
@@ -87,7 +90,8 @@ def load_employment(study: Study, keys: pd.DataFrame, ledger: Ledger) -> tuple[p
                         severity="note")  # fmt: skip
     empty_pay = pd.DataFrame({
         "person_id": pd.Series(dtype=object), "source": pd.Series(dtype=object), "employer": pd.Series(dtype=object),
-        "kind": pd.Series(dtype=object), "month": pd.Series(dtype="Int64"), "amount_ore": pd.Series(dtype="Int64"),
+        "kind": pd.Series(dtype=object), "basis": pd.Series(dtype=object), "month": pd.Series(dtype="Int64"),
+        "amount_ore": pd.Series(dtype="Int64"),
     })  # fmt: skip
     return _stack(jobs), _stack(pay) if pay else empty_pay
 

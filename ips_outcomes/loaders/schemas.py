@@ -12,7 +12,7 @@ import pandera.pandas as pa
 __all__ = ["SCHEMAS", "validate"]
 
 
-def _column(dtype: object, description: str, *, nullable: bool = False, checks: object = None, unique: bool = False
+def _column(dtype: object, description: str, *, nullable: bool = False, checks: pa.Check | None = None, unique: bool = False
             ) -> pa.Column:  # fmt: skip
     return pa.Column(dtype, checks, nullable=nullable, unique=unique, description=description)
 
@@ -61,6 +61,7 @@ SCHEMAS: dict[str, pa.DataFrameSchema] = {
         "source": _column(object, "Delivery"),
         "employer": _column(object, "Pseudonymous employer", nullable=True),
         "kind": _column(object, "Kind of the job, as in employment"),
+        "basis": _column(object, "Basis for counting as employed, as in employment", nullable=True),
         "month": _column("Int64", "Calendar month, months since January 1970"),
         "amount_ore": _column("Int64", "Cash pay in the month, whole øre"),
     }, strict=True),

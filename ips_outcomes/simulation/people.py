@@ -59,7 +59,7 @@ def draw_people(truth: dict[str, Any], rng: np.random.Generator, participants: i
     number = participants
     first = np.datetime64(truth["trial"]["first_index_date"], "D")
     last = np.datetime64(truth["trial"]["last_index_date"], "D")
-    index_date = np.sort(first + rng.integers(0, (last - first).astype(int) + 1, number))
+    index_date = np.sort(first + rng.integers(0, int((last - first) / np.timedelta64(1, "D")) + 1, number))
     edges = np.cumsum(truth["trial"]["centre_shares"])
     centre = np.minimum(np.searchsorted(edges, rng.random(number)), len(edges) - 1)
     ips = np.ones(number, dtype=bool)
@@ -71,9 +71,7 @@ def draw_people(truth: dict[str, Any], rng: np.random.Generator, participants: i
     share = truth["people"]
     groups = {name: rng.random(number) < share[name] for name in GROUPS}
     # whole months of age at inclusion: 18 to 30 completed years, or 31 to 60
-    age_months = np.where(
-        groups["age_18_30"], rng.integers(18 * 12, 31 * 12, number), rng.integers(31 * 12, 61 * 12, number)
-    )
+    age_months = np.where(groups["age_18_30"], rng.integers(18 * 12, 31 * 12, number), rng.integers(31 * 12, 61 * 12, number))
     span = LAST_MONTH - FIRST_MONTH + 1
     events = truth["events"]
     dies = rng.random((number, LAST_MONTH)) < events["death"]

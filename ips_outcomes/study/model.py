@@ -107,8 +107,7 @@ class Key(_Strict):
         by_file = self.file is not None and bool(self.participant) and bool(self.delivery)
         if by_file == self.carries_participant_key:
             raise ValueError(
-                "name a linkage file with its participant and delivery columns, "
-                "or say carries_participant_key = true"
+                "name a linkage file with its participant and delivery columns, or say carries_participant_key = true"
             )
         return self
 

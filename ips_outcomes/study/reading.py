@@ -124,9 +124,7 @@ def _unknown(file: str, location: tuple[Any, ...], lines: dict[tuple[str, ...], 
     return Problem(file, "there is no such key", remedy, _place(location, lines))
 
 
-def _as_problem(
-    file: str, details: Any, lines: dict[tuple[str, ...], int], content: dict[str, Any]
-) -> Problem:
+def _as_problem(file: str, details: Any, lines: dict[tuple[str, ...], int], content: dict[str, Any]) -> Problem:
     location, kind, context = tuple(details["loc"]), details["type"], details.get("ctx", {})
     if kind == "extra_forbidden":
         return _unknown(file, location, lines, Study)

@@ -1,0 +1,282 @@
+"""Which figures a report has: how each is drawn, what it says, and the table behind it."""
+
+from __future__ import annotations
+
+import io
+import multiprocessing
+import os
+import sys
+import threading
+import warnings
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import matplotlib as mpl
+import numpy as np
+import pandas as pd
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.backends.backend_pdf import FigureCanvasPdf
+from matplotlib.backends.backend_svg import FigureCanvasSVG
+from matplotlib.figure import Figure
+
+from ips_outcomes.estimates import Estimates
+from ips_outcomes.reporting import figures, numbers, style
+from ips_outcomes.reporting.figures import Canvas, DotRow
+from ips_outcomes.reporting.flow_figure import flow_chart
+from ips_outcomes.reporting.results import BASELINE, Results
+from ips_outcomes.study import Study
+
+__all__ = ["FORMATS", "Plan", "draw_all", "plan_figures", "rendered"]
+
+#: Kinds of file that a figure is written as.
+FORMATS = ("svg", "pdf", "png")
+
+
+@dataclass(frozen=True)
+class Plan:
+    """A figure to be drawn."""
+
+    name: str
+    draw: Callable[[Canvas], Figure]
+    table: pd.DataFrame
+    caption: str
+    alt: str
+
+
+Pictures = tuple[dict[str, bytes], tuple[int, int], dict[str, bytes]]
+
+
+def draw_all(plans: list[Plan], wide: Canvas, narrow: Canvas) -> list[Pictures]:
+    """Every plan in every format, and as narrow as a phone; on two processors where that is safe."""
+
+    def one(number: int) -> Pictures:
+        files, size = rendered(plans[number], wide, FORMATS)
+        return files, size, rendered(plans[number], narrow, ("svg",))[0]
+
+    # A forked child shares the tables and needs no second import; with other threads about, or elsewhere than on
+    # Linux, forking is not safe, and starting anew would take longer than it saves.
+    alone = sys.platform == "linux" and threading.active_count() == 1 and len(os.sched_getaffinity(0)) > 1
+    if not alone:
+        return [one(number) for number in range(len(plans))]
+    return _halves(one, len(plans))
+
+
+def _halves(one: Callable[[int], Pictures], number: int) -> list[Pictures]:
+    """Even numbers in a forked child, odd ones here."""
+    receive, send = multiprocessing.Pipe(duplex=False)
+    with warnings.catch_warnings():
+        # Python 3.12 warns of any thread, and the idle ones of a BLAS library are not taken along into the child
+        warnings.simplefilter("ignore", DeprecationWarning)
+        child = os.fork()
+    if child == 0:  # pragma: no cover - the child's lines are not seen from here
+        code = 1
+        try:
+            receive.close()
+            send.send([one(i) for i in range(0, number, 2)])
+            code = 0
+        finally:
+            os._exit(code)
+    send.close()
+    odd = {i: one(i) for i in range(1, number, 2)}
+    try:
+        even = receive.recv()
+    except EOFError:
+        # the child died, by a limit on memory perhaps: draw its half here
+        even = [one(i) for i in range(0, number, 2)]
+    os.waitpid(child, 0)
+    drawn = {**odd, **dict(zip(range(0, number, 2), even, strict=True))}
+    return [drawn[i] for i in range(number)]
+
+
+def rendered(plan: Plan, canvas: Canvas, formats: tuple[str, ...]) -> tuple[dict[str, bytes], tuple[int, int]]:
+    """The figure in each format, the same bytes for the same table, and its size in CSS pixels."""
+    with mpl.rc_context(style.rc()):
+        figure = plan.draw(canvas)
+        # the layout is solved once, not again for each format
+        figure.draw_without_rendering()
+        figure.set_layout_engine("none")
+        width, height = figure.get_size_inches()
+        files = {kind: _printed(figure, kind) for kind in formats}
+    return files, (round(width * 96), round(height * 96))
+
+
+def _printed(figure: Figure, kind: str) -> bytes:
+    # savefig would draw each figure twice, the first time only to settle a layout that is settled here
+    buffer = io.BytesIO()
+    if kind == "svg":
+        FigureCanvasSVG(figure).print_svg(buffer, metadata={"Date": None, "Creator": "ips_outcomes"})
+    elif kind == "pdf":
+        FigureCanvasPdf(figure).print_pdf(buffer, metadata={"CreationDate": None, "Creator": "ips_outcomes", "Producer": None})
+    else:
+        figure.set_dpi(160)
+        FigureCanvasAgg(figure).print_png(buffer, metadata={"Software": None})
+    return buffer.getvalue()
+
+
+def _row(estimates: Estimates, **values: Any) -> pd.Series | None:
+    rows = estimates.select(**values).table
+    return None if rows.empty else rows.iloc[0]
+
+
+def _shares(results: Results, canvas: Canvas, month: int, arms: list[str]) -> str:
+    parts = []
+    for arm in arms:
+        row = _row(results.rates, group=arm, month=month)
+        parts.append(f"{canvas.arms[arm]} {numbers.percent(None if row is None else row['estimate'])}")
+    return ", ".join(parts)
+
+
+def plan_figures(study: Study, results: Results, canvas: Canvas) -> list[Plan]:
+    """The figures of this study, in the order of the page."""
+    say, plan = canvas.words, study.follow_up
+    arms = results.facts["arms_present"]
+    label = study.employed[study.primary_definition].label.lower()
+    last, end = plan.months, plan.programme_end_month
+    text = "; ".join(f"{say('axis.month', month=m).lower()}: {_shares(results, canvas, m, arms)}" for m in plan.landmarks)
+    plans = [_flow(results, canvas)]
+    if results.contrasts is not None:
+        plans.append(_balance(results, canvas))
+    rates = {arm: _row(results.rates, group=arm, month=last) for arm in arms}
+    shares = {arm: numbers.percent(None if row is None else row["estimate"]) for arm, row in rates.items()}
+    if study.reference in arms and len(arms) > 1:
+        first = next(a for a in arms if a != study.reference)
+        caption = say("caption.employment_two", label=label, month=last, arm=canvas.arms[first], rate=shares[first],
+                      reference=canvas.arms[str(study.reference)], reference_rate=shares[str(study.reference)])  # fmt: skip
+    else:
+        caption = say("caption.employment_one", label=label, month=last, rate=", ".join(shares.values()))
+    plans.append(Plan("employment", lambda c: figures.curve(results.rates, c, programme_end=end, sources=results.sources),
+                      results.rates.table, caption, say("alt.employment", first=-plan.history, last=last, text=text)))  # fmt: skip
+    monthly = results.monthly_contrasts
+    if monthly is not None:
+        texts = [_difference_text(results, canvas, m) for m in plan.landmarks]
+        plans.append(Plan("difference", lambda c: figures.difference_curve(monthly, c, programme_end=end), monthly.table,
+                          say("caption.difference", label=label), say("alt.difference", text="; ".join(texts))))  # fmt: skip
+    incidence = results.incidence
+    if incidence is not None:
+        final = [_row(incidence, group=a, time=last) for a in arms]
+        words = [
+            f"{canvas.arms[a]} {numbers.percent(None if r is None else r['estimate'])}" for a, r in zip(arms, final, strict=True)
+        ]
+        caption = say("caption.first_job")
+        plans.append(Plan("first_job", lambda c: figures.steps(incidence, c), incidence.table, caption,
+                          say("alt.first_job", text=f"{say('axis.month', month=last)}: {', '.join(words)}")))  # fmt: skip
+    if results.subgroup_rates is not None:
+        plans += _subgroups(study, results, canvas, label)
+    return [*plans, _observation(study, results, canvas)]
+
+
+def _difference_text(results: Results, canvas: Canvas, month: int) -> str:
+    row = None if results.monthly_contrasts is None else _row(results.monthly_contrasts, month=month)
+    text = numbers.NOTHING if row is None else numbers.estimate_with_interval(row, numbers.points)
+    return f"{canvas.words('axis.month', month=month).lower()}: {text}"
+
+
+def _flow(results: Results, canvas: Canvas) -> Plan:
+    from ips_outcomes.reporting.flow_figure import step_label
+    from ips_outcomes.reporting.tables import csv_tables
+
+    text = ", ".join(
+        f"{step_label(s, canvas)} {numbers.count(p)}" for s, p in zip(results.flow["step"], results.flow["people"], strict=True)
+    )
+    return Plan("flow", lambda c: flow_chart(results.flow, c), csv_tables(results)["flow"], canvas.words("caption.flow"),
+                canvas.words("alt.flow", text=text))  # fmt: skip
+
+
+def _balance(results: Results, canvas: Canvas) -> Plan:
+    table = results.baseline.select(measure="standardised_difference").table
+    contrasts = list(dict.fromkeys(table["contrast"]))
+    series = {c: canvas.styles.get(c.split(" - ")[0], canvas.styles[next(iter(canvas.arms))]) for c in contrasts}
+    rows = []
+    for column in BASELINE:
+        part = table[table["outcome"] == column].set_index("contrast")["estimate"]
+        if part.notna().any():
+            values = {c: (float(part.get(c, np.nan)), np.nan, np.nan) for c in contrasts}
+            rows.append(DotRow(canvas.words.label("baseline", column), False, values))
+    largest = table["estimate"].abs().max()
+    legend = {c: canvas.arms[c.split(" - ")[0]] for c in contrasts} if len(contrasts) > 1 else None
+
+    def draw(c: Canvas) -> Figure:
+        return figures.dots({"": rows}, c, percent=False, zero=True, series=series, legend=legend,
+                            axis_label=c.words("axis.standardised"), reference_lines=(-0.1, 0.1))  # fmt: skip
+
+    alt = canvas.words("alt.balance", largest=numbers.decimal(largest, 2))
+    return Plan("balance", draw, table, canvas.words("caption.balance"), alt)
+
+
+def _levels(study: Study, name: str, table: pd.DataFrame) -> list[str]:
+    subgroup = study.subgroups[name]
+    present = dict.fromkeys(table.loc[table["subgroup"] == name, "level"])
+    first = [x for x in (subgroup.label, subgroup.label_other) if x in present]
+    return first + [x for x in present if x not in first]
+
+
+def _dot_panels(study: Study, table: pd.DataFrame, overall: pd.DataFrame, key: str, canvas: Canvas, *, small: int = 0
+                ) -> dict[str, list[DotRow]]:  # fmt: skip
+    """Rows of levels under everybody, a panel a month; levels with too few people for a picture stand in the table only."""
+
+    def values(rows: pd.DataFrame) -> dict[str, tuple[float, float, float]]:
+        return {
+            r[key]: (r["estimate"], r["conf_low"], r["conf_high"])
+            for _, r in rows.iterrows()
+            if r["n"] is pd.NA or r["n"] > small
+        }
+
+    panels = {}
+    for month in dict.fromkeys(table["month"]):
+        rows = [DotRow(canvas.words("axis.everybody"), True, values(overall[overall["month"] == month]))]
+        for name in study.subgroups:
+            for level in _levels(study, name, table):
+                part = table[(table["subgroup"] == name) & (table["level"] == level) & (table["month"] == month)]
+                rows.append(DotRow(level, False, values(part)))
+        panels[canvas.words("axis.month", month=month)] = rows
+    # a level that no panel can draw would be an empty line
+    drawn = [i for i in range(len(next(iter(panels.values())))) if any(p[i].values for p in panels.values())]
+    return {title: [rows[i] for i in drawn] for title, rows in panels.items()}
+
+
+#: Levels with at most this many people in an arm stand in the table, not in the picture.
+FEW = 19
+
+
+def _subgroups(study: Study, results: Results, canvas: Canvas, label: str) -> list[Plan]:
+    assert results.subgroup_rates is not None
+    rates = results.subgroup_rates.table
+    overall = results.landmark_rates.select(outcome=study.primary_definition).table
+    panels = _dot_panels(study, rates, overall, "group", canvas, small=FEW)
+    arms = results.facts["arms_present"]
+    series = {a: canvas.styles[a] for a in arms}
+    legend = {a: canvas.arms[a] for a in arms}
+
+    def draw_rates(c: Canvas) -> Figure:
+        return figures.dots(panels, c, percent=True, zero=False, series=series, legend=legend, axis_label=c.words("axis.share"))
+
+    plans = [Plan("subgroup_rates", draw_rates, rates, canvas.words("caption.subgroup_rates", label=label),
+                  canvas.words("alt.subgroup_rates"))]  # fmt: skip
+    if results.subgroup_contrasts is not None and results.contrasts is not None:
+        table = results.subgroup_contrasts.select(measure="risk_difference").table
+        all_ = results.contrasts.select(measure="risk_difference", outcome=study.primary_definition).table
+        scale = ["estimate", "conf_low", "conf_high"]
+        table, all_ = table.copy(), all_.copy()
+        table[scale], all_[scale] = table[scale] * 100, all_[scale] * 100
+        differences = _dot_panels(study, table, all_, "contrast", canvas, small=2 * FEW)
+        contrasts = list(dict.fromkeys(table["contrast"]))
+        looks = {c: canvas.styles.get(c.split(" - ")[0], {"color": style.INK, "marker": "o"}) for c in contrasts}
+        names = {c: canvas.arms[c.split(" - ")[0]] for c in contrasts} if len(contrasts) > 1 else None
+
+        def draw_differences(c: Canvas) -> Figure:
+            return figures.dots(differences, c, percent=False, zero=True, series=looks, legend=names,
+                                axis_label=c.words("axis.difference"))  # fmt: skip
+
+        plans.append(Plan("subgroup_differences", draw_differences, results.subgroup_contrasts.table,
+                          canvas.words("caption.subgroup_differences"), canvas.words("alt.subgroup_differences")))  # fmt: skip
+    return plans
+
+
+def _observation(study: Study, results: Results, canvas: Canvas) -> Plan:
+    table = results.observation
+    by_reason = table.groupby("reason")["people"].sum()
+    shown = [f"{canvas.words.label('reason', str(r))}: {numbers.count(n)} person-months" for r, n in by_reason.items()]
+    plan = study.follow_up
+    return Plan("observation", lambda c: figures.observation(table, c, -plan.history, plan.months), table,
+                canvas.words("caption.observation"), canvas.words("alt.observation", text="; ".join(shown) or "0"))  # fmt: skip

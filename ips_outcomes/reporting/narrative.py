@@ -1,0 +1,144 @@
+"""What the page says in words; every sentence follows from a released number."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pandas as pd
+
+from ips_outcomes.estimates import Estimates
+from ips_outcomes.reporting import numbers
+from ips_outcomes.reporting.figures import Canvas
+from ips_outcomes.reporting.gate import Profile
+from ips_outcomes.reporting.results import Results
+from ips_outcomes.study import Study
+
+__all__ = ["cards", "estimand", "methods", "plain_words", "references"]
+
+
+def _row(estimates: Estimates | None, **values: Any) -> pd.Series | None:
+    rows = estimates.select(**values).table if estimates is not None else pd.DataFrame()
+    return None if rows.empty else rows.iloc[0]
+
+
+def _value(row: pd.Series | None, column: str = "estimate") -> Any:
+    return None if row is None else row[column]
+
+
+def cards(study: Study, results: Results, canvas: Canvas) -> list[dict[str, Any]]:
+    """The three key numbers: the last two landmarks, and the first job."""
+    arms, say = results.facts["arms_present"], canvas.words
+    looks = canvas.styles
+    made = []
+    for month in study.follow_up.landmarks[-2:]:
+        rows = {a: _row(results.landmark_rates, outcome=study.primary_definition, group=a, month=month) for a in arms}
+        shown = [
+            {"name": canvas.arms[a], "value": numbers.percent(_value(r)), "colour": looks[a]["color"]} for a, r in rows.items()
+        ]
+        lines = []
+        if results.contrasts is not None:
+            contrast = _row(results.contrasts, outcome=study.primary_definition, month=month, measure="risk_difference")
+            lines = _difference(contrast, canvas)
+        else:
+            for row in rows.values():
+                if row is not None and not pd.isna(row["estimate"]):
+                    lines.append(say("finding.landmark_one", rate=numbers.percent(row["estimate"]), n=numbers.count(row["n"]),
+                                     low=numbers.percent(row["conf_low"]), high=numbers.percent(row["conf_high"])))  # fmt: skip
+        made.append({"title": say("finding.landmark", month=month), "numbers": shown, "lines": lines})
+    last = study.follow_up.months
+    if results.incidence is not None:
+        shown = []
+        for arm in arms:
+            row = _row(results.incidence, group=arm, time=_last_time(results.incidence, arm, last))
+            shown.append({"name": canvas.arms[arm], "value": numbers.percent(_value(row)), "colour": looks[arm]["color"]})
+        lines = []
+        hazard = _row(results.hazard)
+        if hazard is not None and not pd.isna(hazard["estimate"]):
+            lines.append(f"{say('column.hazard_ratio')}: {numbers.estimate_with_interval(hazard, numbers.ratio)}")
+        made.append({"title": say("finding.first_job", month=last), "numbers": shown, "lines": lines})
+    return made
+
+
+def _last_time(incidence: Estimates, arm: str, last: int) -> int:
+    times = incidence.table.loc[incidence.table["group"] == arm, "time"]
+    return min(last, int(times.max())) if len(times) else last
+
+
+def _difference(row: pd.Series | None, canvas: Canvas) -> list[str]:
+    say = canvas.words
+    if row is None or pd.isna(row["estimate"]):
+        return [say("finding.hidden")]
+    if pd.isna(row["conf_low"]):
+        return [say("finding.no_interval")]
+    text = say("finding.difference", points=numbers.points(row["estimate"]), low=numbers.points(row["conf_low"]),
+               high=numbers.points(row["conf_high"]))  # fmt: skip
+    clear = row["conf_low"] > 0 or row["conf_high"] < 0
+    return [text[0].upper() + text[1:] + ".", say("finding.excludes_zero" if clear else "finding.includes_zero")]
+
+
+def plain_words(study: Study, results: Results, canvas: Canvas) -> list[str]:
+    """One sentence that anybody can read."""
+    say, month = canvas.words, study.follow_up.landmarks[-1]
+    arms = results.facts["arms_present"]
+    shares = {}
+    for arm in arms:
+        value = _value(_row(results.landmark_rates, outcome=study.primary_definition, group=arm, month=month))
+        if value is None or pd.isna(value):
+            return []
+        shares[arm] = numbers.decimal(100 * float(value), 0)
+    if results.contrasts is None:
+        return [say("finding.plain_one", share=shares[arms[0]], month=month)] if len(arms) == 1 else []
+    return [
+        say("finding.plain_two", arm=canvas.arms[a], share=shares[a], month=month, reference=canvas.arms[str(study.reference)],
+            reference_share=shares[str(study.reference)])
+        for a in arms if a != study.reference
+    ]  # fmt: skip
+
+
+def estimand(study: Study, results: Results, canvas: Canvas) -> list[tuple[str, list[str]]]:
+    """Population, arms, variable, intercurrent events and summary, after ICH E9(R1)."""
+    say, definition = canvas.words, study.employed[study.primary_definition]
+    facts, two = results.facts, results.contrasts is not None
+    arms = ", ".join(canvas.arms[a] for a in facts["arms_present"])
+    landmarks = ", ".join(map(str, study.follow_up.landmarks))
+    return [
+        (say("estimand.population"), [say("estimand.population_text", n=numbers.count(facts["participants"]),
+                                          at_risk=numbers.count(facts["at_risk"]))]),
+        (say("estimand.treatment"), [say("estimand.treatment_two" if two else "estimand.treatment_one", arms=arms)]),
+        (say("estimand.variable"), [say("estimand.variable_text", label=definition.label, months=study.follow_up.months,
+                                        rule=say(f"month_rule.{definition.month_rule}"))]),
+        (say("estimand.events"), [say("estimand.event_death"), say("estimand.event_emigration"),
+                                  say("estimand.event_subsidy", subsidy=say(f"estimand.subsidy_{definition.wage_subsidy}")),
+                                  say("estimand.event_education")]),
+        (say("estimand.summary"), [say("estimand.summary_two" if two else "estimand.summary_one", landmarks=landmarks)]),
+    ]  # fmt: skip
+
+
+def methods(study: Study, results: Results, canvas: Canvas, profile: Profile) -> list[str]:
+    """What was done, in words."""
+    say, facts = canvas.words, results.facts
+    lines = [say("methods.intro"), say("methods.observed")]
+    if study.follow_up.residence == "assumed":
+        lines.append(say("methods.assumed"))
+    lines.append(say("methods.rates", method=results.rates.method))
+    if results.contrasts is not None:
+        lines.append(say("methods.contrasts", method=results.contrasts.method))
+        if facts["centres"] and facts["centres"] > 1:
+            lines.append(say("methods.small", clusters=facts["centres"]))
+    if results.incidence is not None:
+        lines.append(say("methods.incidence", method=results.incidence.method))
+    if results.hazard is not None:
+        lines.append(say("methods.hazard", method=results.hazard.method))
+    lines.append(say("methods.baseline", method=results.baseline.method))
+    lines.append(say("methods.break", people=numbers.count(facts["participants"]), crossing=numbers.count(facts["crossing"])))
+    lines.append(say("methods.gate", profile=profile.name, limits=profile.limits))
+    clean = int((results.quality["count"] == 0).sum())
+    lines.append(say("methods.checked", clean=clean))
+    return lines
+
+
+def references(results: Results) -> list[str]:
+    """Each method's references, once."""
+    parts = [results.rates, results.contrasts, results.incidence, results.hazard, results.baseline]
+    found = [reference for part in parts if part is not None for reference in part.references]
+    return list(dict.fromkeys([*found, "ICH E9(R1) Addendum on estimands and sensitivity analysis in clinical trials. 2019."]))

@@ -1,0 +1,229 @@
+"""The report: from a study file to internal/ and release/, whole or not at all."""
+
+from __future__ import annotations
+
+import hashlib
+import platform
+import sys
+import time
+from collections.abc import Callable
+from datetime import UTC, datetime
+from importlib import metadata
+from pathlib import Path
+from typing import Any
+
+from ips_outcomes import __version__
+from ips_outcomes.followup import FollowUp, follow_up
+from ips_outcomes.loaders import Cohort, load_cohort
+from ips_outcomes.reporting import narrative
+from ips_outcomes.reporting.figures import Canvas
+from ips_outcomes.reporting.gallery import Plan, draw_all, plan_figures
+from ips_outcomes.reporting.gate import Profile, load_profile, through_gate
+from ips_outcomes.reporting.page import Drawn, render
+from ips_outcomes.reporting.results import Results, compute_results
+from ips_outcomes.reporting.tables import Shown, all_tables, csv_tables
+from ips_outcomes.reporting.words import words
+from ips_outcomes.reporting.writing import MARK, sha256, whole_folder, write_csv, write_json
+from ips_outcomes.study import Study, load_study
+
+__all__ = ["write_report"]
+
+#: Packages whose versions can change a number or a picture.
+_VERSIONED = ("numpy", "pandas", "lifelines", "statsmodels", "matplotlib", "pyreadstat", "pandera", "pydantic")
+
+Progress = Callable[[str], None]
+
+
+def write_report(study: Study | str | Path, out: str | Path, progress: Progress | None = None) -> Path:
+    """Run a study and write its report.
+
+    Parameters
+    ----------
+    study : Study, str or pathlib.Path
+        A study from `load_study`, or the path of its file.
+    out : str or pathlib.Path
+        Folder to write. It appears whole or not at all; an earlier report
+        there is replaced only when the new one is ready, and nothing but an
+        earlier report is ever replaced.
+    progress : callable, optional
+        Called with a short sentence at the start of each step.
+
+    Returns
+    -------
+    pathlib.Path
+        The page of ``release/``. ``internal/`` beside it holds what has not
+        passed the disclosure gate.
+
+    Raises
+    ------
+    StudyError, DataError
+        As `load_study` and `load_cohort`.
+    UnsupportedError
+        If ``out`` holds something else.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> from ips_outcomes import simulate_study, write_report
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     page = write_report(simulate_study(f"{folder}/study", participants=60), f"{folder}/report")
+    ...     page.name, sorted(p.name for p in page.parent.iterdir())
+    ('report.html', ['figures', 'manifest.json', 'report.html', 'tables'])
+    """
+    tell, out = progress or (lambda _: None), Path(out)
+    clock = _Clock(tell)
+    if not isinstance(study, Study):
+        clock("Reading the study file")
+        study = load_study(study)
+    with whole_folder(out) as work:
+        clock("Reading the extracts")
+        cohort = load_cohort(study, progress=lambda name: tell(f"  {name}"))
+        clock("Putting people on their clocks")
+        followed = follow_up(cohort)
+        clock("Computing the answers")
+        results = compute_results(cohort, followed)
+        say = words(study.language)
+        profile = load_profile(study.disclosure.profile)
+        released = through_gate(results, profile, say)
+        clock("Drawing and writing internal/")
+        facts = _provenance(study, cohort, followed, profile)
+        drawn = _write_side(work / "internal", study, results, profile, "internal", None)
+        clock("Drawing and writing release/")
+        # where nothing was hidden, the pictures are the same
+        _write_side(work / "release", study, released, profile, "release", drawn if profile.threshold == 0 else None)
+        clock.stop()
+        write_json({**facts, "made": datetime.now(UTC).isoformat(timespec="seconds"), "seconds": clock.seconds,
+                    "rows": _rows(results)}, work / "internal" / MARK)  # fmt: skip
+        write_json({**facts, "rows": _rows(released)}, work / "release" / MARK)
+        write_json({"written_by": f"ips_outcomes {__version__}", "internal": "internal/report.html",
+                    "release": "release/report.html"}, work / MARK)  # fmt: skip
+    return out / "release" / "report.html"
+
+
+class _Clock:
+    """Tells each step and keeps how long it took."""
+
+    def __init__(self, tell: Progress):
+        self.tell, self.seconds = tell, dict[str, float]()
+        self._name, self._since = "", time.monotonic()
+
+    def __call__(self, name: str) -> None:
+        self.stop()
+        self._name, self._since = name, time.monotonic()
+        self.tell(name)
+
+    def stop(self) -> None:
+        if self._name:
+            self.seconds[self._name] = round(time.monotonic() - self._since, 3)
+
+
+def _provenance(study: Study, cohort: Cohort, followed: FollowUp, profile: Profile) -> dict[str, Any]:
+    paths = {p for name in study.sources for p in study.paths(name)}
+    paths |= {p for key in study.keys.values() if key.file for p in study.folder.glob(key.file)}
+    hashes = {p.relative_to(study.folder).as_posix(): sha256(p) for p in sorted(paths)}
+    return {
+        "ips_outcomes": __version__,
+        "study": study.title,
+        "study_file": study.file,
+        "study_file_sha256": sha256(study.folder / study.file),
+        "inputs_sha256": hashes,
+        "inputs_together_sha256": hashlib.sha256("".join(hashes.values()).encode()).hexdigest(),
+        "seed": study.seed,
+        "engine": "in memory (pandas and numpy)",
+        "disclosure_profile": profile.name,
+        "python": platform.python_version(),
+        "platform": sys.platform,
+        "packages": {name: metadata.version(name) for name in _VERSIONED},
+        "person_months": len(followed.person_months),
+    }
+
+
+def _rows(results: Results) -> list[dict[str, Any]]:
+    table = results.reconciliation.astype(object).where(results.reconciliation.notna(), None)
+    return table.to_dict("records")
+
+
+def _canvas(study: Study, *, narrow: bool = False) -> Canvas:
+    return Canvas(words(study.language), study.arm_labels, narrow)
+
+
+def _write_side(
+    folder: Path,
+    study: Study,
+    results: Results,
+    profile: Profile,
+    audience: str,
+    drawn: dict[str, tuple[Plan, dict[str, bytes], Drawn]] | None,
+) -> dict[str, tuple[Plan, dict[str, bytes], Drawn]]:
+    """One folder: page, figures with their tables, tables."""
+    (folder / "figures").mkdir(parents=True)
+    for name, table in csv_tables(results).items():
+        write_csv(table, folder / "tables" / f"{name}.csv")
+    drawn = drawn or _draw(study, results)
+    for name, (plan, files, _) in drawn.items():
+        write_csv(plan.table, folder / "figures" / f"{name}.csv")
+        for kind, content in files.items():
+            (folder / "figures" / f"{name}.{kind}").write_bytes(content)
+    page = _page(study, results, profile, audience, {name: shown for name, (_, _, shown) in drawn.items()})
+    (folder / "report.html").write_text(page, encoding="utf-8", newline="\n")
+    return drawn
+
+
+def _draw(study: Study, results: Results) -> dict[str, tuple[Plan, dict[str, bytes], Drawn]]:
+    wide, narrow = _canvas(study), _canvas(study, narrow=True)
+    made = {}
+    plans = plan_figures(study, results, wide)
+    for plan, (files, size, small) in zip(plans, draw_all(plans, wide, narrow), strict=True):
+        shown = Drawn(plan.name, plan.caption, plan.alt, files["svg"], small["svg"], size, plan.name)
+        made[plan.name] = (plan, files, shown)
+    return made
+
+
+def _page(study: Study, results: Results, profile: Profile, audience: str, drawn: dict[str, Drawn]) -> str:
+    say, canvas = words(study.language), _canvas(study)
+    tables = all_tables(study, results, canvas)
+    sections = _sections(study, results, profile, canvas, tables, drawn)
+    order = [p.name for s in sections for p in s["parts"] if isinstance(p, Drawn)]
+    contents = [("findings", say("section.findings")), ("estimand", say("section.estimand"))]
+    contents += [(s["id"], s["title"]) for s in sections]
+    contents += [("references", say("section.references")), ("reproduce", say("section.reproduce"))]
+    return render(
+        say=say, title=study.title, question=study.question, audience=audience, synthetic=study.synthetic,
+        banner=say(f"page.{audience}_banner", profile=profile.title.lower()), contents=contents,
+        cards=narrative.cards(study, results, canvas), plain=narrative.plain_words(study, results, canvas),
+        estimand=narrative.estimand(study, results, canvas), sections=sections, references=narrative.references(results),
+        numbers_of={name: i for i, name in enumerate(order, start=1)}, version=__version__,
+        command=say("reproduce.command", file=study.file),
+    )  # fmt: skip
+
+
+def _sections(
+    study: Study, results: Results, profile: Profile, canvas: Canvas, tables: dict[str, Shown], drawn: dict[str, Drawn]
+) -> list[dict[str, Any]]:
+    """The page's sections; a part that this study does not have is left out, not shown empty."""
+    say, both = canvas.words, {**tables}
+
+    def section(id_: str, title: str, pictures: list[str], shown: list[str], folded: list[str], intro: list[str] | None = None
+                ) -> dict[str, Any]:  # fmt: skip
+        parts: list[Drawn | Shown] = [drawn[p] for p in pictures if p in drawn]
+        parts += [both[t] for t in shown if t in both]
+        return {"id": id_, "title": title, "parts": parts, "intro": intro or [],
+                "folded": [(both[t].caption, both[t]) for t in folded if t in both]}  # fmt: skip
+
+    landmarks = say("section.landmarks" if results.contrasts is not None else "section.landmarks_one")
+    made = [
+        section("flow", say("section.flow"), ["flow"], [], ["flow"]),
+        section("baseline", say("section.baseline"), [], ["baseline"], []),
+        section("employment", say("section.employment"), ["employment", "difference"], [], []),
+        section("landmarks", landmarks, [], ["contrasts", "landmarks", "sensitivity"], []),
+        section("first-job", say("section.first_job"), ["first_job"], ["first_job", "hazard"], ["ended"]),
+        section("subgroups", say("section.subgroups"), ["subgroup_rates", "subgroup_differences"], ["subgroups"], []),
+        section("observation", say("section.observation"), ["observation"], [], []),
+        section("quality", say("section.quality"), [], ["quality"], ["reconciliation"]),
+        section("methods", say("section.methods"), [], [], ["definitions", "settings"],
+                narrative.methods(study, results, canvas, profile)),
+    ]  # fmt: skip
+    baseline = next(s for s in made if s["id"] == "baseline")
+    if "balance" in drawn:
+        baseline["parts"].append(drawn["balance"])
+    return [s for s in made if s["parts"] or s["folded"] or s["intro"]]

@@ -1,0 +1,152 @@
+"""Every answer that the report gives, computed once, before the gate."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import pandas as pd
+
+from ips_outcomes.analysis import (
+    baseline_table,
+    compare,
+    compare_arms,
+    cumulative_incidence,
+    employment_rates,
+    hazard_ratio,
+)
+from ips_outcomes.analysis.compare import compare_counts
+from ips_outcomes.errors import UnsupportedError
+from ips_outcomes.estimates import Estimates, combine, tidy
+from ips_outcomes.followup import FollowUp
+from ips_outcomes.loaders import Cohort
+from ips_outcomes.study import Study
+
+__all__ = ["BASELINE", "Results", "compute_results"]
+
+#: Baseline characteristics of the table, in its order.
+BASELINE: dict[str, Any] = {
+    "age": "number", "sex": "category", "upper_secondary": "category", "education_level": "category",
+    "diagnosis_group": "category", "centre": "category", "months_in_work_before": "number",
+}  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Results:
+    """The report's answers; the same shape before and after the gate."""
+
+    facts: dict[str, Any]
+    flow: pd.DataFrame
+    baseline: Estimates
+    rates: Estimates
+    landmark_rates: Estimates
+    contrasts: Estimates | None
+    monthly_contrasts: Estimates | None
+    incidence: Estimates | None
+    hazard: Estimates | None
+    subgroup_rates: Estimates | None
+    subgroup_contrasts: Estimates | None
+    sources: pd.DataFrame
+    observation: pd.DataFrame
+    ended: pd.DataFrame
+    quality: pd.DataFrame
+    reconciliation: pd.DataFrame
+
+
+def compute_results(cohort: Cohort, followed: FollowUp) -> Results:
+    """Ask every question of the study file."""
+    study = cohort.study
+    plan, primary = study.follow_up, study.primary_definition
+    landmarks = list(plan.landmarks)
+    months = list(range(-plan.history, plan.months + 1))
+    outcomes = [*study.employed, f"{primary}_composite"]
+    present = [arm for arm in study.arm_labels if (followed.baseline["arm"] == arm).any()]
+    two = study.reference in present and len(present) > 1
+    rates = employment_rates(followed, primary, by="arm", at=months)
+    landmark_rates = combine([employment_rates(followed, o, by="arm", at=landmarks) for o in outcomes], "Landmarks")
+    contrasts = monthly = None
+    if two:
+        contrasts = combine([compare_arms(followed, o, at=landmarks) for o in outcomes], "Arms compared at the landmarks")
+        monthly = compare_arms(followed, primary, at=[m for m in months if m != 0]).select(measure="risk_difference")
+    at_risk = followed.at_risk
+    incidence = cumulative_incidence(followed, by="arm") if len(at_risk) else None
+    subgroup_rates, subgroup_contrasts = _subgroups(study, followed, landmarks[-2:], two)
+    return Results(
+        facts=_facts(study, followed, present),
+        flow=followed.flow.assign(left_arms=[x if isinstance(x, dict) else {} for x in _column(followed.flow, "left_arms")]),
+        baseline=baseline_table(followed.baseline, BASELINE, reference=study.reference if two else None),
+        rates=rates,
+        landmark_rates=landmark_rates,
+        contrasts=contrasts,
+        monthly_contrasts=monthly,
+        incidence=incidence,
+        hazard=_hazard(followed) if two else None,
+        subgroup_rates=subgroup_rates,
+        subgroup_contrasts=subgroup_contrasts,
+        sources=_sources(followed),
+        observation=_observation(followed),
+        ended=_ended(followed),
+        quality=followed.quality,
+        reconciliation=cohort.reconciliation,
+    )
+
+
+def _column(table: pd.DataFrame, name: str) -> list[Any]:
+    return table[name].tolist() if name in table else [None] * len(table)
+
+
+def _facts(study: Study, followed: FollowUp, present: list[str]) -> dict[str, Any]:
+    people = followed.baseline
+    crossing = followed.person_months.drop_duplicates("person_id")["crosses_2015_break"]
+    return {
+        "participants": len(people),
+        "at_risk": int(followed.first_job["at_risk"].sum()),
+        "centres": int(people["centre"].nunique()),
+        "crossing": int(crossing.sum()),
+        "arms_present": present,
+    }
+
+
+def _hazard(followed: FollowUp) -> Estimates | None:
+    try:
+        return hazard_ratio(followed)
+    except UnsupportedError:
+        # an arm without any first job: the curve and its table say so
+        return None
+
+
+def _subgroups(study: Study, followed: FollowUp, at: list[int], two: bool) -> tuple[Estimates | None, Estimates | None]:
+    """Rates by arm, and arms compared, within every level; unknown is a level of its own."""
+    rates, contrasts = [], []
+    for name in study.subgroups:
+        found = employment_rates(followed, study.primary_definition, by=["arm", name], at=at)
+        rows = found.table.assign(subgroup=name, level=found.table[name], group=found.table["arm"]).drop(columns=["arm", name])
+        rates.append(found.with_table(rows))
+        if two:
+            keys = ["subgroup", "level", "outcome", "month"]
+            compared = compare_counts(rows[[*keys, "group", "n", "events"]], "group", str(study.reference), keys)
+            contrasts.append(Estimates(tidy(compared), "Arms compared within subgroups", compare.METHOD, compare.REFERENCES))
+    return (
+        combine(rates, "Subgroups") if rates else None,
+        combine(contrasts, "Arms compared within subgroups") if contrasts else None,
+    )
+
+
+def _sources(followed: FollowUp) -> pd.DataFrame:
+    """Observed person-months by month and register system."""
+    seen = followed.person_months[followed.person_months["observed"]]
+    table = seen.groupby(["month", "source_system"]).size().reset_index(name="person_months")
+    total = table.groupby("month")["person_months"].transform("sum")
+    return table.assign(share=table["person_months"] / total)
+
+
+def _observation(followed: FollowUp) -> pd.DataFrame:
+    """People not observed by month, arm and reason."""
+    missing = followed.person_months[~followed.person_months["observed"]]
+    return missing.groupby(["month", "arm", "reason"]).size().reset_index(name="people")
+
+
+def _ended(followed: FollowUp) -> pd.DataFrame:
+    """How the wait for a first job ended, by arm."""
+    rows = followed.first_job[followed.first_job["at_risk"]]
+    return rows.groupby(["arm", "ended_by"]).size().reset_index(name="people")
