@@ -66,5 +66,4 @@ def month_number(dates: Any) -> NDArray[np.int64]:
 def day_in_month(numbers: Any, day: int) -> NDArray[np.datetime64]:
     """The date of one day, 1 to 28, in each calendar month."""
     months: NDArray[np.datetime64] = np.asarray(numbers, dtype=np.int64).astype("datetime64[M]")
-    days: NDArray[np.datetime64] = months.astype("datetime64[D]") + np.timedelta64(day - 1, "D")
-    return days
+    return np.asarray(months.astype("datetime64[D]") + np.timedelta64(day - 1, "D"), dtype="datetime64[D]")

@@ -52,9 +52,9 @@ def months_table(
                 raise UnsupportedError("at= chooses months, and the data has no month column; name it with month=")
             return table, None
         require(table, [month])
-        wanted = None if at is None else [at] if isinstance(at, int) else at
-    if wanted is None:
-        return table, month
+        if at is None:
+            return table, month
+        wanted = [at] if isinstance(at, int) else at
     present = set(table[month].unique())
     strange = [m for m in wanted if m not in present]
     if strange:
