@@ -13,6 +13,7 @@ import pandas as pd
 from ips_outcomes.errors import DataError, Problem
 from ips_outcomes.loaders.convert import convert
 from ips_outcomes.loaders.files import column_names, read_columns
+from ips_outcomes.loaders.identity import judge_column
 from ips_outcomes.loaders.ledger import Ledger
 from ips_outcomes.months import NO_MONTH, parse_month
 from ips_outcomes.study import Column, Layout, Source, Study
@@ -110,6 +111,7 @@ def read_delivery(study: Study, name: str, ledger: Ledger) -> Delivery:
         if count and (layout.columns[column].name or column in source.columns):
             ledger.note(name, f"column {column} is not delivered", count, len(paths), "treated as unknown", unit="files")
     rows = _typed(parts, layout, source)
+    _refuse_identity_numbers(paths, rows, layout, source)
     ledger.rows_in[name] = len(rows)
     _refuse_wrong_layout(name, rows, layout)
     return Delivery(name, layout, source, rows, paths)
@@ -160,6 +162,15 @@ def _typed(parts: list[_Raw], layout: Layout, source: Source) -> pd.DataFrame:
         tables.append(pd.DataFrame(typed, index=range(len(raw))))
     filled = [table for table in tables if len(table)] or tables[:1]
     return pd.concat(filled, ignore_index=True) if len(filled) > 1 else filled[0]
+
+
+def _refuse_identity_numbers(paths: list[Path], rows: pd.DataFrame, layout: Layout, source: Source) -> None:
+    file = paths[0].name if len(paths) == 1 else f"{paths[0].name} and {len(paths) - 1} more files"
+    texts = [column for column, spec in layout.columns.items() if spec.type in ("key", "text")]
+    judged = [judge_column(file, source.columns.get(c, layout.columns[c].name or c), rows[c]) for c in texts]
+    problems = [problem for problem in judged if problem is not None]
+    if problems:
+        raise DataError(problems)
 
 
 def _nothing(number: int, spec: Column) -> np.ndarray:

@@ -9,6 +9,7 @@ import pandas as pd
 
 from ips_outcomes.errors import DataError, Problem
 from ips_outcomes.loaders.convert import as_text
+from ips_outcomes.loaders.identity import judge_column
 from ips_outcomes.loaders.ledger import Ledger
 from ips_outcomes.study import Key, Study
 
@@ -34,6 +35,9 @@ def _read_list(study: Study, name: str, key: Key) -> pd.DataFrame:
     except (UnicodeDecodeError, pd.errors.ParserError, pd.errors.EmptyDataError):
         remedy = "a linkage file is delimited text; name its delimiter and encoding in the study file"
         raise DataError([Problem(Path(str(key.file)).name, "the linkage file cannot be read", remedy)]) from None
+    held = [judge_column(path.name, column, as_text(table[column])) for column in columns]
+    if any(held):
+        raise DataError([problem for problem in held if problem is not None])
     pairs = {"person_id": as_text(table[key.participant]), "delivery_key": as_text(table[key.delivery])}
     return pd.DataFrame(pairs)
 
