@@ -100,7 +100,7 @@ def write_trial(folder: Path, truth: dict[str, Any], people: People, rng: np.ran
     )  # fmt: skip
     content = bytearray(path.read_bytes())
     # the header holds the moment of writing; a fixed one keeps the bytes the same
-    content[84:93], content[93:101] = b"01 Jan 20", b"00:00:00"
+    content[92:101], content[101:109] = b"01 Jan 20", b"00:00:00"
     path.write_bytes(bytes(content))
     return participant
 
