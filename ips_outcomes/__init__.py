@@ -10,8 +10,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 from ips_outcomes import _drawing
-
-__version__ = "0.1.0"
+from ips_outcomes._version import __version__
 
 if TYPE_CHECKING:
     from ips_outcomes.analysis import (
@@ -60,6 +59,7 @@ __all__ = [
     "Study",
     "StudyError",
     "UnsupportedError",
+    "__version__",
     "baseline_table",
     "combine",
     "compare_arms",

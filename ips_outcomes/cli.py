@@ -10,7 +10,7 @@ from pathlib import Path
 
 import click
 
-from ips_outcomes import __version__
+from ips_outcomes._version import __version__
 
 __all__ = ["main"]
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import filecmp
+from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
@@ -66,7 +67,7 @@ def test_the_truth_holds_what_is_published_and_says_what_is_not() -> None:
     assert [row for row in rows if row[3] == "published"] == [(12, 0.366, 0.271, "published"), (18, 0.374, 0.271, "published")]
     assert [row[0] for row in rows if row[3] == "direction"] == [24, 31, 43]
     later = [row for row in rows if row[0] >= 18]
-    assert all(b[1] > a[1] and b[2] < a[2] for a, b in zip(later, later[1:], strict=False))
+    assert all(b[1] > a[1] and b[2] < a[2] for a, b in pairwise(later))
 
 
 def test_states_have_the_true_share_in_every_month() -> None:

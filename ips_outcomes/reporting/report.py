@@ -12,7 +12,7 @@ from importlib import metadata
 from pathlib import Path
 from typing import Any
 
-from ips_outcomes import __version__
+from ips_outcomes._version import __version__
 from ips_outcomes.followup import FollowUp, follow_up
 from ips_outcomes.loaders import Cohort, load_cohort
 from ips_outcomes.reporting import narrative
