@@ -10,11 +10,19 @@ import pandas as pd
 
 from ips_outcomes.errors import DataError, Problem
 
-__all__ = ["Ledger"]
+__all__ = ["Ledger", "row_names"]
 
 Severity = Literal["note", "warning", "severe"]
 
 _EXAMPLES = 5
+
+
+def row_names(rows: pd.DataFrame) -> list[str]:
+    """Where a person would find some rows: the row's number, and its file where there are several."""
+    first = rows.head(_EXAMPLES)
+    if len(set(rows["file"])) > 1:
+        return [f"{file}:{row}" for file, row in zip(first["file"], first["row"], strict=True)]
+    return [str(row) for row in first["row"]]
 
 
 @dataclass
@@ -32,7 +40,7 @@ class Ledger:
         severity: Severity = "note", set_aside: bool = False, rows: object = None, unit: str = "rows",
     ) -> None:  # fmt: skip
         """Count one rule. Rules that met nothing are kept too: zero is an answer."""
-        examples = "" if rows is None else ", ".join(str(int(r)) for r in np.asarray(rows)[:_EXAMPLES])
+        examples = "" if rows is None else ", ".join(str(r) for r in np.asarray(rows)[:_EXAMPLES])
         self.entries.append({
             "source": source, "rule": rule, "unit": unit, "count": int(count), "total": int(total),
             "action": action, "severity": severity if count else "note",
@@ -46,7 +54,7 @@ class Ledger:
         """Take the bad rows out of a table that has a ``row`` column, and count them."""
         bad = np.asarray(bad, dtype=bool)
         self.note(source, rule, bad.sum(), len(table), action, severity=severity, set_aside=True,
-                  rows=table["row"].to_numpy()[bad])  # fmt: skip
+                  rows=row_names(table[bad]))  # fmt: skip
         return table[~bad]
 
     def step(self, name: str, people: int, reason: str = "", left: int = 0, arm: dict[str, int] | None = None) -> None:

@@ -8,7 +8,7 @@ import pandas as pd
 from ips_outcomes.errors import DataError, Problem
 from ips_outcomes.loaders.delivery import Delivery, file_month, read_delivery
 from ips_outcomes.loaders.keys import attach_people
-from ips_outcomes.loaders.ledger import Ledger
+from ips_outcomes.loaders.ledger import Ledger, row_names
 from ips_outcomes.months import NO_MONTH, month_label
 from ips_outcomes.study import Study
 
@@ -33,7 +33,7 @@ def _checked(study: Study, name: str, listed: pd.DataFrame, ledger: Ledger) -> t
                                     severity="severe")  # fmt: skip
         elif bad.any():
             ledger.note(name, f"unreadable value in {column}", bad.sum(), len(rows), "the value is unknown",
-                        severity="warning", rows=rows["row"].to_numpy()[bad])  # fmt: skip
+                        severity="warning", rows=row_names(rows[bad]))  # fmt: skip
     if {"start", "end"} <= set(delivery.layout.columns):
         if delivery.layout.table != "job_months":
             rows = ledger.set_aside(rows, rows["start"].isna(), name, "spell without a start", "not used")
