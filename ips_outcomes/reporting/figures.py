@@ -93,8 +93,9 @@ def _under_table(axes: Axes, canvas: Canvas, title: str, rows: dict[str, list[st
               fontweight="bold")  # fmt: skip
     for i, (arm, texts) in enumerate(rows.items()):
         y = len(rows) - 1 - i + 0.35
-        axes.text(-0.01, y, canvas.arms[arm], transform=axes.get_yaxis_transform(), ha="right", va="center", fontsize=size,
-                  color=canvas.styles[arm]["color"])  # fmt: skip
+        # half a number stands left of the first tick: the name keeps clear of it
+        axes.annotate(canvas.arms[arm], (0, y), xytext=(-8, 0), xycoords=axes.get_yaxis_transform(), textcoords="offset points",
+                      ha="right", va="center", fontsize=size, color=canvas.styles[arm]["color"], annotation_clip=False)  # fmt: skip
         for tick, text in zip(ticks, texts, strict=True):
             axes.text(tick, y, text, ha="center", va="center", fontsize=size)
 
@@ -155,8 +156,8 @@ def _source_strip(axes: Axes, canvas: Canvas, sources: pd.DataFrame, xlim: tuple
     handles = [mpl.patches.Patch(color=colours[s], label=canvas.words.label("source", s)) for s in systems]
     axes.legend(handles=handles, loc="upper left", bbox_to_anchor=(0, -0.1), ncols=len(handles), fontsize=8, handlelength=1.2,
                 borderaxespad=0, columnspacing=1.2, title=None)  # fmt: skip
-    axes.text(-0.01, 0.5, canvas.words("axis.sources"), transform=axes.transAxes, ha="right", va="center",
-              fontsize=7.0 if canvas.narrow else 8.0, color=style.MUTED)  # fmt: skip
+    axes.annotate(canvas.words("axis.sources"), (0, 0.5), xytext=(-8, 0), xycoords="axes fraction", textcoords="offset points",
+                  ha="right", va="center", fontsize=7.0 if canvas.narrow else 8.0, color=style.MUTED)  # fmt: skip
 
 
 def _blocks(axes: Axes, months: np.ndarray, low: np.ndarray, high: np.ndarray, colour: str, label: str | None = None) -> None:
@@ -173,6 +174,7 @@ def difference_curve(contrasts: Estimates, canvas: Canvas, *, programme_end: int
     figure = canvas.figure(3.1, 3.0)
     axes = figure.add_subplot()
     first, last = int(table["month"].min()), int(table["month"].max())
+    compared = [str(contrast).split(" - ")[0] for contrast in dict.fromkeys(table["contrast"])]
     for contrast, rows in table.groupby("contrast", sort=False):
         arm = str(contrast).split(" - ")[0]
         look = canvas.styles.get(arm, {"color": style.INK, "linestyle": "-"})
@@ -189,7 +191,12 @@ def difference_curve(contrasts: Estimates, canvas: Canvas, *, programme_end: int
     axes.yaxis.set_major_formatter(FuncFormatter(lambda v, _: numbers.decimal(v, 0)))
     _month_ticks(axes, first, last, every=12 if canvas.narrow else 6)
     axes.set_xlabel(canvas.words("axis.months"))
-    axes.set_title(canvas.words("axis.difference"), fontweight="normal", color=style.MUTED)
+    if len(compared) > 1:
+        # a legend takes the title's place
+        axes.set_ylabel(canvas.words("axis.difference"))
+        _legend(axes, canvas, [arm for arm in compared if arm in canvas.arms])
+    else:
+        axes.set_title(canvas.words("axis.difference"), fontweight="normal", color=style.MUTED)
     return figure
 
 
@@ -239,7 +246,8 @@ def dots(
     """Dots with intervals in rows, one panel a month: rates, differences, balance."""
     number = max(len(rows) for rows in panels.values())
     stacked = canvas.narrow and len(panels) > 1
-    height = 0.30 * number + 1.05
+    # three marks and more in a row need a taller row
+    height = (0.30 if len(series) < 3 else 0.1 * len(series) + 0.08) * number + 1.05
     figure = canvas.figure(height, height * (len(panels) if stacked else 1))
     shape = (len(panels), 1) if stacked else (1, len(panels))
     axes_list = figure.subplots(*shape, sharex=True, squeeze=False).ravel()
@@ -247,7 +255,8 @@ def dots(
     for axes, (title, rows) in zip(axes_list, panels.items(), strict=True):
         for i, row in enumerate(rows):
             y = number - 1 - i
-            offsets = np.linspace(0.14, -0.14, len(series)) if len(series) > 1 else [0.0]
+            reach = 0.14 if len(series) < 3 else 0.28
+            offsets = np.linspace(reach, -reach, len(series)) if len(series) > 1 else [0.0]
             for offset, (name, look) in zip(offsets, series.items(), strict=True):
                 if name not in row.values or not np.isfinite(row.values[name][0]):
                     continue
@@ -271,12 +280,14 @@ def dots(
             axes.axvline(line, color=style.MUTED, linewidth=0.9, linestyle=(0, (1.5, 1.5)))
         if percent:
             axes.xaxis.set_major_formatter(FuncFormatter(lambda v, _: f"{v * 100:.0f} %"))
-            axes.set_xlim(left=0)
+            # the limits hold for all panels: setting one end alone would stop at the first panel's data
+            axes.set_xlim(0, min(1.0, 1.04 * max(spread, default=1.0)) or 1.0)
         else:
             axes.xaxis.set_major_formatter(
                 FuncFormatter(lambda v, _: numbers.decimal(v, 0 if max(map(abs, spread), default=1) > 5 else 2))
             )
-        axes.set_xlabel(axis_label)
+        if not stacked or axes is axes_list[-1]:
+            axes.set_xlabel(axis_label)
     if beyond is not None:
         for axes in axes_list:
             left, right = axes.get_xlim()
@@ -298,6 +309,8 @@ def observation(table: pd.DataFrame, canvas: Canvas, first: int, last: int) -> F
     floor = np.zeros(len(months))
     for reason in reasons:
         values = counts[reason].to_numpy(float)
+        if not values.any():
+            continue
         _blocks(axes, months, floor, floor + values, style.REASONS[reason], canvas.words.label("reason", reason))
         floor = floor + values
     axes.axvline(0, color=style.MUTED, linewidth=1)
@@ -307,8 +320,16 @@ def observation(table: pd.DataFrame, canvas: Canvas, first: int, last: int) -> F
     _month_ticks(axes, first, last, every=12 if canvas.narrow else 6)
     axes.set_xlabel(canvas.words("axis.months"))
     axes.set_title(canvas.words("axis.not_observed"), fontweight="normal", color=style.MUTED)
-    if reasons:
-        axes.legend(loc="lower right", bbox_to_anchor=(1, 1.0), ncols=min(3, len(reasons)), fontsize=8, borderaxespad=0.2)
+    drawn = [r for r in reasons if counts[r].any()]
+    if not drawn:
+        # an empty frame would look like an error
+        text = canvas.words("finding.hidden" if table["people"].isna().any() else "axis.all_observed")
+        axes.text(0.5, 0.5, text, transform=axes.transAxes, ha="center", va="center", color=style.MUTED,
+                  bbox={"facecolor": style.PAPER, "edgecolor": "none"})  # fmt: skip
+    else:
+        # under the axis: beside the title there is no room for many reasons, nor on a phone
+        figure.legend(loc="outside lower center", ncols=min(3 if canvas.narrow else 6, len(drawn)), fontsize=8,
+                      columnspacing=1.2, handlelength=1.4)  # fmt: skip
     return figure
 
 

@@ -158,7 +158,8 @@ def plan_figures(study: Study, results: Results, canvas: Canvas) -> list[Plan]:
         words = [
             f"{canvas.arms[a]} {numbers.percent(None if r is None else r['estimate'])}" for a, r in zip(arms, final, strict=True)
         ]
-        caption = say("caption.first_job")
+        bands = incidence.table["conf_low"].notna().any()
+        caption = say("caption.first_job" if bands else "caption.first_job_released")
         plans.append(Plan("first_job", lambda c: figures.steps(incidence, c), incidence.table, caption,
                           say("alt.first_job", text=f"{say('axis.month', month=last)}: {', '.join(words)}")))  # fmt: skip
     if results.subgroup_rates is not None:
@@ -167,9 +168,12 @@ def plan_figures(study: Study, results: Results, canvas: Canvas) -> list[Plan]:
 
 
 def _difference_text(results: Results, canvas: Canvas, month: int) -> str:
-    row = None if results.monthly_contrasts is None else _row(results.monthly_contrasts, month=month)
-    text = numbers.NOTHING if row is None else numbers.estimate_with_interval(row, numbers.points)
-    return f"{canvas.words('axis.month', month=month).lower()}: {text}"
+    rows = pd.DataFrame() if results.monthly_contrasts is None else results.monthly_contrasts.select(month=month).table
+    texts = []
+    for _, row in rows.iterrows():
+        name = f"{canvas.arms[row['contrast'].split(' - ')[0]]} " if len(rows) > 1 else ""
+        texts.append(name + numbers.estimate_with_interval(row, numbers.points))
+    return f"{canvas.words('axis.month', month=month).lower()}: {', '.join(texts) or numbers.NOTHING}"
 
 
 def _flow(results: Results, canvas: Canvas) -> Plan:
@@ -219,7 +223,7 @@ def _dot_panels(study: Study, table: pd.DataFrame, overall: pd.DataFrame, key: s
         return {
             r[key]: (r["estimate"], r["conf_low"], r["conf_high"])
             for _, r in rows.iterrows()
-            if r["n"] is pd.NA or r["n"] > small
+            if pd.notna(r["estimate"]) and r["n"] > small
         }
 
     panels = {}
@@ -275,8 +279,15 @@ def _subgroups(study: Study, results: Results, canvas: Canvas, label: str) -> li
 
 def _observation(study: Study, results: Results, canvas: Canvas) -> Plan:
     table = results.observation
-    by_reason = table.groupby("reason")["people"].sum()
-    shown = [f"{canvas.words.label('reason', str(r))}: {numbers.count(n)} person-months" for r, n in by_reason.items()]
+    # a sum over hidden counts is hidden: it would be too low
+    by_reason = {r: rows["people"].sum(skipna=False) for r, rows in table.groupby("reason")}
+    shown = [
+        canvas.words("alt.not_observed", reason=canvas.words.label("reason", str(r)), months=numbers.count(n))
+        for r, n in by_reason.items()
+    ]
+    caption = canvas.words("caption.observation")
+    if table["people"].isna().any():
+        caption += " " + canvas.words("caption.blank")
     plan = study.follow_up
     return Plan("observation", lambda c: figures.observation(table, c, -plan.history, plan.months), table,
-                canvas.words("caption.observation"), canvas.words("alt.observation", text="; ".join(shown) or "0"))  # fmt: skip
+                caption, canvas.words("alt.observation", text="; ".join(shown) or "0"))  # fmt: skip

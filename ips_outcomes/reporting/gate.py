@@ -11,6 +11,7 @@ from __future__ import annotations
 import tomllib
 from dataclasses import dataclass, replace
 from importlib import resources
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -91,7 +92,10 @@ def _model(given: Estimates | None, profile: Profile) -> Estimates | None:
     events = given.table["events"].to_numpy(dtype=float)
     people = given.table["n"].to_numpy(dtype=float)
     few = (events < profile.least_events_per_parameter) | (people - 1 < profile.least_residual_degrees_of_freedom)
+    # those who never had the event are a count too
+    few |= _unsafe(given.table, "n", "events", profile.threshold)
     table = _hide(given.table, few, ["events", *_NUMBERS])
+    table.loc[_small(given.table["n"], profile.threshold), "n"] = pd.NA
     table[_NUMBERS] = table[_NUMBERS].round(profile.model_digits)
     return given.with_table(table)
 
@@ -102,49 +106,47 @@ def _baseline(given: Estimates, threshold: int) -> Estimates:
     shares = table["measure"].isin(["share", "missing"]).to_numpy()
     unsafe = shares & _unsafe(table, "n", "events", threshold)
     unsafe |= (table["measure"] == "mean").to_numpy() & _small(table["n"], 2 * threshold)
-    touched = set(table.loc[unsafe, "outcome"])
+    touched = set(table.loc[unsafe & (table["measure"] != "missing").to_numpy(), "outcome"])
     unsafe |= ((table["measure"] == "standardised_difference") & table["outcome"].isin(touched)).to_numpy()
-    return given.with_table(_hide(table, unsafe, ["events", "std_deviation", *_NUMBERS]))
+    hidden = _hide(table, unsafe, ["events", "std_deviation", *_NUMBERS])
+    hidden.loc[_small(table["n"], threshold), "n"] = pd.NA
+    return given.with_table(hidden)
 
 
 def released_event_table(counted: EventTable, threshold: int) -> tuple[EventTable | None, bool]:
-    """Fold months until each step holds at least ``threshold`` events, and each other way out none or as many.
+    """Hold back each way out (event, competing event, censored) until it has gathered at least ``threshold`` people.
 
     Returns the folded table (None where even the whole holds too few) and
     whether competing events were too few and went with the censored.
     """
     own, competing = counted.events[:, 0], counted.events[:, 1]
-    merged = 0 < competing.sum() < threshold
-    censored = counted.censored + (competing if merged else 0)
+    merged = bool(0 < competing.sum() < threshold)
+    gone = counted.censored + (competing if merged else 0)
     competing = np.zeros_like(competing) if merged else competing
-    times: list[int] = []
-    blocks: list[np.ndarray] = []
-    open_block = np.zeros(3)
-    for time in range(len(counted.time)):
-        open_block = open_block + np.array([own[time], competing[time], censored[time]])
-        safe = open_block[0] >= threshold and all(x == 0 or x >= threshold for x in open_block[1:])
-        if safe:
-            times.append(time)
-            blocks.append(open_block)
-            open_block = np.zeros(3)
-    if open_block.any():
-        if not blocks:
-            return None, bool(merged)
-        # what is left over joins the last step that is safe
-        blocks[-1] = blocks[-1] + open_block
-        times[-1] = len(counted.time) - 1
-        if any(0 < x < threshold for x in blocks[-1]):
-            return None, bool(merged)
-    last = len(counted.time)
-    events, gone = np.zeros((last, 2)), np.zeros(last)
-    for time, block in zip(times, blocks, strict=True):
-        events[time], gone[time] = block[:2], block[2]
-    leaving = events.sum(axis=1) + gone
+    if own.sum() < threshold or 0 < gone.sum() < threshold:
+        return None, merged
+    # each for itself: three people abroad early on do not hold back all first jobs after them
+    own, competing, gone = (_gathered(column, threshold) for column in (own, competing, gone))
+    leaving = own + competing + gone
     at_risk = counted.at_risk[0] - np.concatenate([[0.0], np.cumsum(leaving)[:-1]])
-    return EventTable(counted.time, at_risk, counted.entered, events, gone), bool(merged)
+    return EventTable(counted.time, at_risk, counted.entered, np.column_stack([own, competing]), gone), merged
 
 
-def _incidence(given: Estimates, threshold: int, words: Words) -> Estimates:
+def _gathered(people: np.ndarray, threshold: int) -> np.ndarray:
+    """The same people in steps of at least the threshold; what is left over joins the last step, at the last one's time."""
+    folded, waiting, step = np.zeros(len(people)), 0.0, 0
+    for time, number in enumerate(people):
+        waiting += number
+        if waiting >= threshold:
+            folded[time], waiting, step = waiting, 0.0, time
+    if waiting:
+        last = int(np.flatnonzero(people)[-1])
+        waiting, folded[step] = waiting + folded[step], 0.0
+        folded[last] = waiting
+    return folded
+
+
+def _incidence(given: Estimates, threshold: int, words: Words, labels: dict[str, str]) -> Estimates:
     parts, notes = [], []
     for group, rows in given.table.groupby("group", sort=True):
         counted = EventTable(
@@ -153,12 +155,14 @@ def _incidence(given: Estimates, threshold: int, words: Words) -> Estimates:
         )  # fmt: skip
         folded, merged = released_event_table(counted, threshold)
         if folded is None:
-            hidden = _hide(rows, np.ones(len(rows), dtype=bool), ["events", "competing", "censored", "at_risk", *_NUMBERS])
+            curve = ["events", "competing", "censored", "at_risk", "event_free", *_NUMBERS]
+            hidden = _hide(rows, np.ones(len(rows), dtype=bool), curve)
+            hidden.loc[_small(rows["n"], threshold), "n"] = pd.NA
             parts.append(hidden)
-            notes.append(words("note.hidden_group", group=group))
+            notes.append(words("note.hidden_group", group=labels.get(str(group), group)))
             continue
         if merged:
-            notes.append(words("note.merged_deaths", group=group))
+            notes.append(words("note.merged_deaths", group=labels.get(str(group), group)))
         released = incidence_from_table(folded)
         table = rows.assign(**{c: released[c].to_numpy() for c in released if c in rows}, hidden=False)
         # errors of the exact curve would tell more than the released steps do
@@ -176,48 +180,98 @@ def _counts(table: pd.DataFrame, columns: list[str], threshold: int) -> pd.DataF
     return table
 
 
-def _flow(flow: pd.DataFrame, threshold: int) -> pd.DataFrame:
-    def safe(counts: object) -> dict[str, int | None]:
-        pairs = counts.items() if isinstance(counts, dict) else ()
-        return {arm: (None if 0 < number < threshold else number) for arm, number in pairs}
+def _sources(table: pd.DataFrame, threshold: int) -> pd.DataFrame:
+    """Months in which a register speaks for few people go whole: the other register's share would tell the count."""
+    few = pd.Series(_small(table["person_months"], threshold), index=table.index)
+    hidden = few.groupby(table["month"]).transform("any")
+    return table.assign(person_months=table["person_months"].astype("Int64").mask(hidden), share=table["share"].mask(hidden))
 
-    def reasons(text: object) -> str:
-        parts = [part.split(":") for part in str(text or "").split(";") if part]
-        return ";".join(p[0] if len(p) < 2 or 0 < int(p[1]) < threshold else ":".join(p) for p in parts)
 
-    table = _counts(flow, ["people", "left"], threshold)
+def _part_of_arm(table: pd.DataFrame, people_of: dict[str, int], threshold: int) -> pd.DataFrame:
+    """Hide small counts, and those that leave few of the arm over."""
+    counted = table["people"].astype("Int64")
+    rest = table["arm"].map(people_of).astype("Int64") - counted
+    return table.assign(people=counted.mask(_small(counted, threshold) | _small(rest, threshold)))
+
+
+def _quality(table: pd.DataFrame, threshold: int) -> pd.DataFrame:
+    """Hide small counts, their complements among people, and the shares of both."""
+    few = _small(table["count"], threshold)
+    few |= (table["unit"] == "people").to_numpy() & _small(table["total"].astype("Int64") - table["count"], threshold)
+    share = table["share"].mask(few)
     return table.assign(
-        arms=[safe(a) for a in flow["arms"]], left_arms=[safe(a) for a in flow["left_arms"]],
-        reason=[reasons(r) for r in flow["reason"]],
+        count=table["count"].astype("Int64").mask(few), share=share,
+        total=table["total"].astype("Int64").mask((table["unit"] == "people") & _small(table["total"], threshold)),
     )  # fmt: skip
 
 
-def through_gate(results: Results, profile: Profile, words: Words) -> Results:
+def _flow(flow: pd.DataFrame, threshold: int) -> pd.DataFrame:
+    """Hide who left where they are few, with all that a reader could subtract to find them in the same row."""
+    rows = []
+    for row in flow.to_dict("records"):
+        people = dict(row["arms"]) if isinstance(row["arms"], dict) else {}
+        left = dict(row["left_arms"]) if isinstance(row["left_arms"], dict) else {}
+        hidden = {arm for arm in {**people, **left} if _few(people.get(arm), threshold) or _few(left.get(arm), threshold)}
+        # one hidden arm is the total minus the others
+        total = _few(row["people"], threshold) or _few(row["left"], threshold) or len(hidden) == 1
+        rows.append({
+            **row,
+            "people": None if total else row["people"],
+            "left": None if total and row["left"] != 0 else row["left"],
+            "reason": _reasons(row["reason"], threshold),
+            "arms": {arm: None if arm in hidden else number for arm, number in people.items()},
+            "left_arms": {arm: None if arm in hidden and number else number for arm, number in left.items()},
+        })  # fmt: skip
+    table = pd.DataFrame(rows, columns=flow.columns, index=flow.index)
+    return table.assign(people=table["people"].astype("Int64"), left=table["left"].astype("Int64"))
+
+
+def _few(number: object, threshold: int) -> bool:
+    return isinstance(number, int | np.integer) and bool(0 < number < threshold)
+
+
+def _reasons(text: object, threshold: int) -> str:
+    """``dead:6;abroad:2`` without its numbers where any is small: the others and the row's total would tell it."""
+    parts = [part.partition(":") for part in str(text or "").split(";") if part]
+    bare = any(number.isdigit() and _few(int(number), threshold) for _, _, number in parts)
+    return ";".join(name if bare else f"{name}{colon}{number}" for name, colon, number in parts)
+
+
+def _facts(facts: dict[str, Any], threshold: int) -> dict[str, Any]:
+    """Counts of people in sentences; centres are no people, and arms no count."""
+    people = facts["participants"]
+    hidden = {
+        name: None if _few(facts[name], threshold) or _few(people - facts[name], threshold) else facts[name]
+        for name in ("at_risk", "crossing")
+    }
+    return {**facts, **hidden, "participants": None if _few(people, threshold) else people}
+
+
+def through_gate(results: Results, profile: Profile, words: Words, labels: dict[str, str] | None = None) -> Results:
     """What of the results may leave under a profile; under ``none`` all of it, without row numbers."""
     quality = results.quality.drop(columns="example_rows")
     if profile.threshold == 0:
         return replace(results, quality=quality)
     k = profile.threshold
-    quality = _counts(quality, ["count"], k)
-    quality.loc[quality["count"].isna(), "share"] = np.nan
-    facts = {name: (None if isinstance(v, int) and 0 < v < k else v) for name, v in results.facts.items()}
+    included = results.flow.loc[results.flow["step"] == "included", "arms"].iloc[0]
+    at_risk = results.ended.groupby("arm")["people"].sum().to_dict()
     return replace(
         results,
-        facts=facts,
+        facts=_facts(results.facts, k),
         flow=_flow(results.flow, k),
         baseline=_baseline(results.baseline, k),
         rates=_rates(results.rates, k),
         landmark_rates=_rates(results.landmark_rates, k),
         contrasts=_contrasts(results.contrasts, k),
         monthly_contrasts=_contrasts(results.monthly_contrasts, k),
-        incidence=_incidence(results.incidence, k, words) if results.incidence is not None else None,
+        incidence=_incidence(results.incidence, k, words, labels or {}) if results.incidence is not None else None,
         hazard=_model(results.hazard, profile),
         subgroup_rates=_rates(results.subgroup_rates, k) if results.subgroup_rates is not None else None,
         subgroup_contrasts=_contrasts(results.subgroup_contrasts, k),
-        sources=_counts(results.sources, ["person_months"], k),
-        observation=_counts(results.observation, ["people"], k),
-        ended=_counts(results.ended, ["people"], k),
-        quality=quality,
+        sources=_sources(results.sources, k),
+        observation=_part_of_arm(results.observation, included, k),
+        ended=_part_of_arm(results.ended, at_risk, k),
+        quality=_quality(quality, k),
         reconciliation=_counts(results.reconciliation, ["rows_set_aside"], k).assign(
             rows_used=lambda t: t["rows_used"].astype("Int64").mask(t["rows_set_aside"].isna())
         ),

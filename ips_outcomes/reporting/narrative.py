@@ -25,6 +25,11 @@ def _value(row: pd.Series | None, column: str = "estimate") -> Any:
     return None if row is None else row[column]
 
 
+def _count(number: int | None, canvas: Canvas) -> str:
+    """A count within a sentence."""
+    return canvas.words("finding.hidden_number") if number is None else numbers.count(number)
+
+
 def cards(study: Study, results: Results, canvas: Canvas) -> list[dict[str, Any]]:
     """The three key numbers: the last two landmarks, and the first job."""
     arms, say = results.facts["arms_present"], canvas.words
@@ -37,8 +42,8 @@ def cards(study: Study, results: Results, canvas: Canvas) -> list[dict[str, Any]
         ]
         lines = []
         if results.contrasts is not None:
-            contrast = _row(results.contrasts, outcome=study.primary_definition, month=month, measure="risk_difference")
-            lines = _difference(contrast, canvas)
+            found = results.contrasts.select(outcome=study.primary_definition, month=month, measure="risk_difference").table
+            lines = [line for _, row in found.iterrows() for line in _difference(row, canvas, named=len(found) > 1)]
         else:
             for row in rows.values():
                 if row is not None and not pd.isna(row["estimate"]):
@@ -52,9 +57,11 @@ def cards(study: Study, results: Results, canvas: Canvas) -> list[dict[str, Any]
             row = _row(results.incidence, group=arm, time=_last_time(results.incidence, arm, last))
             shown.append({"name": canvas.arms[arm], "value": numbers.percent(_value(row)), "colour": looks[arm]["color"]})
         lines = []
-        hazard = _row(results.hazard)
-        if hazard is not None and not pd.isna(hazard["estimate"]):
-            lines.append(f"{say('column.hazard_ratio')}: {numbers.estimate_with_interval(hazard, numbers.ratio)}")
+        hazards = results.hazard.table if results.hazard is not None else pd.DataFrame()
+        for _, hazard in hazards.iterrows():
+            if not pd.isna(hazard["estimate"]):
+                name = f"{_arm(hazard, canvas)}: " if len(hazards) > 1 else ""
+                lines.append(f"{name}{say('column.hazard_ratio')}: {numbers.estimate_with_interval(hazard, numbers.ratio)}")
         made.append({"title": say("finding.first_job", month=last), "numbers": shown, "lines": lines})
     return made
 
@@ -64,14 +71,24 @@ def _last_time(incidence: Estimates, arm: str, last: int) -> int:
     return min(last, int(times.max())) if len(times) else last
 
 
-def _difference(row: pd.Series | None, canvas: Canvas) -> list[str]:
+def _arm(row: pd.Series, canvas: Canvas) -> str:
+    """The label of the arm that a contrast is about."""
+    arm = str(row["contrast"]).replace(" / ", " - ").split(" - ")[0]
+    return canvas.arms.get(arm, arm)
+
+
+def _difference(row: pd.Series, canvas: Canvas, *, named: bool) -> list[str]:
+    """The difference in words; with several arms, whose it is, and no sentence about zero for each."""
     say = canvas.words
-    if row is None or pd.isna(row["estimate"]):
-        return [say("finding.hidden")]
+    name = f"{_arm(row, canvas)}: " if named else ""
+    if pd.isna(row["estimate"]):
+        return [name + say("finding.hidden")]
     if pd.isna(row["conf_low"]):
-        return [say("finding.no_interval")]
+        return [name + say("finding.no_interval")]
     text = say("finding.difference", points=numbers.points(row["estimate"]), low=numbers.points(row["conf_low"]),
                high=numbers.points(row["conf_high"]))  # fmt: skip
+    if named:
+        return [f"{name}{text}."]
     clear = row["conf_low"] > 0 or row["conf_high"] < 0
     return [text[0].upper() + text[1:] + ".", say("finding.excludes_zero" if clear else "finding.includes_zero")]
 
@@ -80,6 +97,7 @@ def plain_words(study: Study, results: Results, canvas: Canvas) -> list[str]:
     """One sentence that anybody can read."""
     say, month = canvas.words, study.follow_up.landmarks[-1]
     arms = results.facts["arms_present"]
+    label = study.employed[study.primary_definition].label.lower()
     shares = {}
     for arm in arms:
         value = _value(_row(results.landmark_rates, outcome=study.primary_definition, group=arm, month=month))
@@ -87,9 +105,9 @@ def plain_words(study: Study, results: Results, canvas: Canvas) -> list[str]:
             return []
         shares[arm] = numbers.decimal(100 * float(value), 0)
     if results.contrasts is None:
-        return [say("finding.plain_one", share=shares[arms[0]], month=month)] if len(arms) == 1 else []
+        return [say("finding.plain_one", label=label, share=shares[arms[0]], month=month)] if len(arms) == 1 else []
     return [
-        say("finding.plain_two", arm=canvas.arms[a], share=shares[a], month=month, reference=canvas.arms[str(study.reference)],
+        say("finding.plain_two", label=label, arm=canvas.arms[a], share=shares[a], month=month, reference=canvas.arms[str(study.reference)],
             reference_share=shares[str(study.reference)])
         for a in arms if a != study.reference
     ]  # fmt: skip
@@ -102,8 +120,8 @@ def estimand(study: Study, results: Results, canvas: Canvas) -> list[tuple[str, 
     arms = ", ".join(canvas.arms[a] for a in facts["arms_present"])
     landmarks = ", ".join(map(str, study.follow_up.landmarks))
     return [
-        (say("estimand.population"), [say("estimand.population_text", n=numbers.count(facts["participants"]),
-                                          at_risk=numbers.count(facts["at_risk"]))]),
+        (say("estimand.population"), [say("estimand.population_text", n=_count(facts["participants"], canvas),
+                                          at_risk=_count(facts["at_risk"], canvas))]),
         (say("estimand.treatment"), [say("estimand.treatment_two" if two else "estimand.treatment_one", arms=arms)]),
         (say("estimand.variable"), [say("estimand.variable_text", label=definition.label, months=study.follow_up.months,
                                         rule=say(f"month_rule.{definition.month_rule}"))]),
@@ -130,7 +148,7 @@ def methods(study: Study, results: Results, canvas: Canvas, profile: Profile) ->
     if results.hazard is not None:
         lines.append(say("methods.hazard", method=results.hazard.method))
     lines.append(say("methods.baseline", method=results.baseline.method))
-    lines.append(say("methods.break", people=numbers.count(facts["participants"]), crossing=numbers.count(facts["crossing"])))
+    lines.append(say("methods.break", people=_count(facts["participants"], canvas), crossing=_count(facts["crossing"], canvas)))
     lines.append(say("methods.gate", profile=profile.name, limits=profile.limits))
     clean = int((results.quality["count"] == 0).sum())
     lines.append(say("methods.checked", clean=clean))

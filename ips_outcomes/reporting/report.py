@@ -84,7 +84,7 @@ def write_report(study: Study | str | Path, out: str | Path, progress: Progress 
         results = compute_results(cohort, followed)
         say = words(study.language)
         profile = load_profile(study.disclosure.profile)
-        released = through_gate(results, profile, say)
+        released = through_gate(results, profile, say, study.arm_labels)
         clock("Drawing and writing internal/")
         facts = _provenance(study, cohort, followed, profile)
         drawn = _write_side(work / "internal", study, results, profile, "internal", None)

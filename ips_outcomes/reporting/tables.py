@@ -53,7 +53,7 @@ def _share(row: pd.Series | None) -> str:
 
 
 def _of(row: pd.Series | None) -> str:
-    if row is None:
+    if row is None or pd.isna(row["n"]):
         return numbers.NOTHING
     return f"{numbers.count(row['events'])} / {numbers.count(row['n'])}"
 
@@ -276,7 +276,10 @@ def _subgroups(study: Study, results: Results, canvas: Canvas, arms: dict[str, s
         for level in levels:
             for month in months:
                 found = [_pick(table, subgroup=name, level=level, group=arm, month=month) for arm in arms]
-                cells = [numbers.NOTHING if r is None else f"{_of(r)} ({numbers.percent(r['estimate'])})" for r in found]
+                cells = [
+                    _of(r) if r is None or pd.isna(r["estimate"]) else f"{_of(r)} ({numbers.percent(r['estimate'])})"
+                    for r in found
+                ]
                 if compared and contrasts is not None:
                     row = _pick(contrasts.table, subgroup=name, level=level, month=month, measure="risk_difference")
                     cells.append(numbers.NOTHING if row is None else numbers.estimate_with_interval(row, numbers.points))

@@ -63,7 +63,7 @@ def draw_jobs(truth: dict[str, Any], people: People, rng: np.random.Generator) -
         "end": start + np.timedelta64(7, "D"), "open": False, "employer": rng.integers(0, 4000, len(person)),
         "percent": 100.0, "pay": np.round(6_000 + 3_000 * rng.random(len(person)), 2), "subsidised": False,
     })  # fmt: skip
-    return pd.concat([jobs, brief], ignore_index=True)
+    return pd.concat([jobs, brief], ignore_index=True) if len(brief) else jobs
 
 
 def draw_schemes(
@@ -112,4 +112,5 @@ def draw_schemes(
     extra["start"] = day_in_month(base + extra["first"].to_numpy(), 1)
     extra["end"] = day_in_month(base + extra["last"].to_numpy(), 28)
     extra["percent"], extra["pay"] = 100.0, 24_500.0
-    return schemes, pd.concat([jobs, extra], ignore_index=True)
+    # an empty table has no types of its own and would take away the others'
+    return schemes, pd.concat([jobs, extra], ignore_index=True) if len(extra) else jobs
