@@ -64,8 +64,13 @@ def _telling_errors(progress: _Progress | None = None) -> Iterator[None]:
             progress.done()
         click.secho(str(error), err=True, fg="red" if sys.stderr.isatty() else None)
         raise SystemExit(1) from None
-    except PermissionError as error:
-        click.secho(f"{error.filename}: permission denied", err=True)
+    except OSError as error:
+        if error.filename is None:
+            raise
+        if progress is not None:
+            progress.done()
+        # a folder that may not be written, a full disk, a name that is too long
+        click.secho(f"{error.filename}: {str(error.strerror).lower()}", err=True)
         raise SystemExit(1) from None
     finally:
         if progress is not None:
@@ -149,8 +154,8 @@ def check(study: Path) -> None:
     _print_quality(cohort.quality.to_dict("records"), click.echo)
     for row in cohort.reconciliation.to_dict("records"):
         click.echo(f"{row['source']}: {row['rows_in']:,} rows in, {row['rows_used']:,} used, {row['rows_set_aside']:,} set aside")
-    arms = cohort.participants["arm"].map(asked.arm_labels).value_counts().to_dict()
-    people = ", ".join(f"{label} {number}" for label, number in arms.items())
+    arms = cohort.participants["arm"]
+    people = ", ".join(f"{label} {(arms == arm).sum()}" for arm, label in asked.arm_labels.items())
     click.echo(f"\nThe study is sound: {len(cohort.participants):,} participants ({people}).")
 
 

@@ -28,7 +28,9 @@ class Problem:
     place : str, optional
         Column, key or line inside the file.
     count : int, optional
-        How many rows or values are affected.
+        How many are affected.
+    unit : str, optional
+        What is counted: rows, people, keys, values.
     """
 
     file: str
@@ -36,10 +38,12 @@ class Problem:
     remedy: str
     place: str = ""
     count: int | None = None
+    unit: str = "rows"
 
     def __str__(self) -> str:
         where = self.file + (f", {self.place}" if self.place else "")
-        how_many = f" ({self.count:,} row{'' if self.count == 1 else 's'})" if self.count else ""
+        one = {"people": "person"}.get(self.unit, self.unit.removesuffix("s"))
+        how_many = f" ({self.count:,} {one if self.count == 1 else self.unit})" if self.count else ""
         return f"{where}{how_many}\n    {self.rule}\n    -> {self.remedy}"
 
 
@@ -48,12 +52,12 @@ class IpsOutcomesError(Exception):
 
 
 class _ManyProblems(IpsOutcomesError):
-    heading = "problem"
+    place = ""
 
     def __init__(self, problems: Iterable[Problem]):
         self.problems = tuple(problems)
         number = len(self.problems)
-        lines = [f"{number} {self.heading}{'' if number == 1 else 's'} found:"]
+        lines = [f"{number} problem{'' if number == 1 else 's'} in the {self.place}:"]
         lines += [f"{i:>3}. {problem}" for i, problem in enumerate(self.problems, start=1)]
         super().__init__("\n".join(lines))
 
@@ -61,13 +65,13 @@ class _ManyProblems(IpsOutcomesError):
 class StudyError(_ManyProblems):
     """The study file asks for something that cannot be; nothing was read."""
 
-    heading = "problem in the study file"
+    place = "study file"
 
 
 class DataError(_ManyProblems):
     """The extracts are not what the study file says; nothing was written."""
 
-    heading = "problem in the extracts"
+    place = "extracts"
 
 
 class UnsupportedError(IpsOutcomesError):

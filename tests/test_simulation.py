@@ -20,7 +20,9 @@ from ips_outcomes.simulation.study import DEMO_SEED
 def differing(one: Path, other: Path) -> list[str]:
     names = {p.relative_to(one).as_posix() for p in one.rglob("*") if p.is_file()}
     names |= {p.relative_to(other).as_posix() for p in other.rglob("*") if p.is_file()}
-    return [n for n in sorted(names) if not ((one / n).is_file() and (other / n).is_file() and filecmp.cmp(one / n, other / n, False))]
+    return [
+        n for n in sorted(names) if not ((one / n).is_file() and (other / n).is_file() and filecmp.cmp(one / n, other / n, False))
+    ]
 
 
 def test_the_committed_study_is_what_its_seed_makes(demo_study: Path, tmp_path: Path) -> None:

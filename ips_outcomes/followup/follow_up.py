@@ -207,6 +207,10 @@ def _counted(study: Study, grid: Grid, answers: dict[str, Answer], first: pd.Dat
     for name, given in answers.items():
         definition = study.employed[name]
         seen = int(given.observation.observed[:, window].sum())
+        bases = grid.cohort.employment["basis"].dropna().unique()
+        unheard = [b for b in definition.basis if b not in bases] if len(bases) else []
+        add(f"definition {name}", "basis that no job record has", len(unheard), len(definition.basis),
+            "check its spelling", "severe" if len(unheard) == len(definition.basis) else "note", "codes")  # fmt: skip
         action = "unknown for this definition" if definition.if_unanswerable == "unknown" else "the rule is skipped there"
         add(f"definition {name}", "a rule that its source cannot answer", int(given.unanswerable[:, window].sum()), seen,
             action, "warning", "person-months")  # fmt: skip

@@ -9,10 +9,11 @@ import pandas as pd
 
 from ips_outcomes.errors import DataError, Problem
 from ips_outcomes.loaders import registers
-from ips_outcomes.loaders.keys import read_keys
+from ips_outcomes.loaders.keys import list_problems, read_keys
 from ips_outcomes.loaders.ledger import Ledger
 from ips_outcomes.loaders.participants import load_participants
 from ips_outcomes.loaders.schemas import validate
+from ips_outcomes.months import month_label
 from ips_outcomes.study import Study, load_study
 
 __all__ = ["Cohort", "load_cohort"]
@@ -100,7 +101,9 @@ def load_cohort(study: Study | str, progress: Callable[[str], None] | None = Non
     for name in study.keys:
         tell(f"keys of {name}")
         try:
-            if participants is not None:
+            if participants is None:
+                problems += list_problems(study, name)
+            else:
                 key_parts.append(read_keys(study, name, people_ids, ledger).assign(source=name))
         except DataError as error:
             problems += error.problems
@@ -128,15 +131,21 @@ def load_cohort(study: Study | str, progress: Callable[[str], None] | None = Non
     def programmes() -> None:
         loaded["programmes"] = registers.load_programmes(study, keys, ledger)
 
-    def residence() -> None:
+    def people() -> None:
         loaded["people"] = registers.load_people(study, keys, ledger)
-        loaded["residence"] = registers.load_residence(study, keys, loaded["people"], ledger)
 
-    attempt("population", residence)
+    def residence() -> None:
+        loaded["residence"] = registers.load_residence(study, keys, loaded.get("people", nobody), ledger)
+
+    # stands in where the population file has problems, so that those of the residence file are told too
+    nobody = pd.DataFrame({"person_id": pd.Series(dtype=object), "death_date": pd.Series(dtype="datetime64[s]")})
+    attempt("population", people)
+    attempt("residence", residence)
     attempt("jobs", employment)
     attempt("schemes", programmes)
     if problems:
         raise DataError(dict.fromkeys(problems))
+    _refuse_outside(study, participants, coverage, ledger)
     participants = _with_age(participants, loaded["people"], ledger, study)
     _compare_dates(participants, loaded, ledger)
     ledger.reconcile()
@@ -169,6 +178,25 @@ def _problems_of_rest(study: Study, tell: Callable[[str], None]) -> list[Problem
         except DataError as error:
             problems += error.problems
     return problems
+
+
+def _refuse_outside(study: Study, participants: pd.DataFrame, coverage: pd.DataFrame, ledger: Ledger) -> None:
+    """People whose whole follow-up lies where no job delivery speaks: their index date may be wrong."""
+    jobs = coverage[coverage["table"].isin(["jobs", "job_months"])]["month"]
+    index = participants["index_month"]
+    outside = ((index + study.follow_up.months < jobs.min()) | (index + 1 > jobs.max())).to_numpy()
+    if not outside.any():
+        return
+    trial = study.sources_of("participants")[0]
+    if outside.all():
+        rule = (
+            f"no follow-up month of anybody lies in {month_label(jobs.min())} to {month_label(jobs.max())}, which the jobs cover"
+        )
+        remedy = "check how the layout says that dates are written, and the periods in the study file"
+        column = study.sources[trial].columns.get("index_date", "index_date")
+        raise DataError([Problem(study.paths(trial)[0].name, rule, remedy, f"column {column}", len(outside))])
+    ledger.note(trial, "index date so early or late that no job delivery covers the follow-up", outside.sum(), len(outside),
+                "no month is observed; check the date", severity="severe", unit="people")  # fmt: skip
 
 
 def _with_age(participants: pd.DataFrame, people: pd.DataFrame, ledger: Ledger, study: Study) -> pd.DataFrame:

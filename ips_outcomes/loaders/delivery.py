@@ -12,7 +12,7 @@ import pandas as pd
 
 from ips_outcomes.errors import DataError, Problem
 from ips_outcomes.loaders.convert import convert
-from ips_outcomes.loaders.files import column_names, read_columns
+from ips_outcomes.loaders.files import TEXT, column_names, read_columns
 from ips_outcomes.loaders.identity import judge_column
 from ips_outcomes.loaders.ledger import Ledger
 from ips_outcomes.months import NO_MONTH, parse_month
@@ -30,11 +30,16 @@ class Delivery:
     def __init__(self, name: str, layout: Layout, source: Source, rows: pd.DataFrame, files: list[Path]):
         self.name, self.layout, self.source, self.rows, self.files = name, layout, source, rows, files
 
+    @property
+    def label(self) -> str:
+        """The files, as a message names them."""
+        return self.files[0].name + (f" and {len(self.files) - 1} more files" if self.files[1:] else "")
+
 
 def file_month(path: Path, layout: Layout) -> int:
     """The calendar month that a file's name gives, or NO_MONTH."""
     match = re.search(layout.file_month, path.name) if layout.file_month else None
-    if match is None:
+    if match is None or not 1 <= int(match["month"]) <= 12:
         return NO_MONTH
     return parse_month(f"{int(match['year']):04d}-{int(match['month']):02d}")
 
@@ -44,6 +49,8 @@ def _find(column: str, spec: Column, source: Source, names: list[str]) -> tuple[
     wanted = source.columns.get(column, spec.name)
     if not wanted:
         return None, ""
+    if names.count(wanted) > 1:
+        return None, f"{names.count(wanted)} columns are called {wanted}"
     if wanted in names:
         return wanted, ""
     lower = wanted.lower()
@@ -69,7 +76,7 @@ def _columns_of(path: Path, layout: Layout, source: Source) -> tuple[dict[str, s
             wanted = source.columns.get(column, spec.name)
             close = difflib.get_close_matches(wanted, names, n=1, cutoff=0.5)
             hint = f"did it become {close[0]}? " if close else ""
-            if len(names) == 1 and path.suffix.lower() in (".csv", ".txt", ".tsv"):
+            if len(names) == 1 and path.suffix.lower() in TEXT:
                 hint = "the file has one column: is the delimiter right? "
             remedy = f'{hint}write columns.{column} = "..." under the source in the study file'
             problems.append(Problem(path.name, f"{trouble} ({spec.meaning})", remedy))
@@ -113,8 +120,15 @@ def read_delivery(study: Study, name: str, ledger: Ledger) -> Delivery:
     rows = _typed(parts, layout, source)
     _refuse_identity_numbers(paths, rows, layout, source)
     ledger.rows_in[name] = len(rows)
-    _refuse_wrong_layout(name, rows, layout)
-    return Delivery(name, layout, source, rows, paths)
+    delivery = Delivery(name, layout, source, rows, paths)
+    _refuse_wrong_layout(delivery)
+    empty = [path.name for path, part in zip(paths, parts, strict=True) if part.table.empty]
+    if empty and layout.table != "participants":
+        # a register without rows says of everybody that nothing happened: that must not pass for an answer unseen
+        shown = ", ".join(empty[:3]) + (" and more" if empty[3:] else "")
+        ledger.note(name, f"file without any row ({shown})", len(empty), len(paths), "read as: nobody has a record in it",
+                    severity="severe", unit="files")  # fmt: skip
+    return delivery
 
 
 @dataclass(frozen=True)
@@ -200,8 +214,8 @@ def _folded(problems: list[Problem]) -> list[Problem]:
     ]  # fmt: skip
 
 
-def _refuse_wrong_layout(name: str, rows: pd.DataFrame, layout: Layout) -> None:
-    problems = []
+def _refuse_wrong_layout(delivery: Delivery) -> None:
+    problems, rows, layout = [], delivery.rows, delivery.layout
     for column, spec in layout.columns.items():
         if f"bad_{column}" not in rows:
             continue
@@ -212,6 +226,7 @@ def _refuse_wrong_layout(name: str, rows: pd.DataFrame, layout: Layout) -> None:
             rule = f"most values are not of the kind that the layout says ({spec.type}"
             rule += f", {spec.dates})" if spec.type == "date" else ")"
             remedy = "check the layout, or the codes and column names in the study file"
-            problems.append(Problem(name, rule, remedy, f"column {column}", bad))
+            called = delivery.source.columns.get(column, spec.name) or column
+            problems.append(Problem(delivery.label, rule, remedy, f"column {called}", bad))
     if problems:
         raise DataError(problems)

@@ -73,4 +73,4 @@ def judge_column(file: str, column: str, values: pd.Series) -> Problem | None:
         return None
     rule = "values look like national identity numbers (fødselsnummer, D-number or synthetic ones)"
     remedy = "stop here: replace them by pseudonymous keys before the data comes near this program"
-    return Problem(file, rule, remedy, f"column {column}", int(hits.sum()))
+    return Problem(file, rule, remedy, f"column {column}", int(hits.sum()), "values")

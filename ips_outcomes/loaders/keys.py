@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import difflib
 from pathlib import Path
 
 import numpy as np
@@ -9,37 +10,58 @@ import pandas as pd
 
 from ips_outcomes.errors import DataError, Problem
 from ips_outcomes.loaders.convert import as_text
+from ips_outcomes.loaders.delivery import Delivery
+from ips_outcomes.loaders.files import TEXT, read_text
 from ips_outcomes.loaders.identity import judge_column
 from ips_outcomes.loaders.ledger import Ledger
 from ips_outcomes.study import Key, Study
 
-__all__ = ["attach_people", "read_keys"]
+__all__ = ["attach_people", "list_problems", "read_keys"]
 
 #: A delivery that knows under this share of the participants stops the run.
 LEAST_MATCHED = 0.5
 
 
-def _read_list(study: Study, name: str, key: Key) -> pd.DataFrame:
-    path = next(iter(sorted(study.folder.glob(str(key.file)))))
-    try:
-        header = pd.read_csv(path, sep=key.delimiter, encoding=key.encoding, nrows=0, dtype=str)
-        wrong = [
-            Problem(path.name, f"there is no column {column}", f"mend keys.{name} in the study file, or the file")
-            for column in (key.participant, key.delivery)
-            if column not in header.columns
-        ]
-        if wrong:
-            raise DataError(wrong)
-        columns = list(dict.fromkeys([key.participant, key.delivery]))
-        table = pd.read_csv(path, sep=key.delimiter, encoding=key.encoding, dtype=str, na_filter=False, usecols=columns)
-    except (UnicodeDecodeError, pd.errors.ParserError, pd.errors.EmptyDataError):
-        remedy = "a linkage file is delimited text; name its delimiter and encoding in the study file"
-        raise DataError([Problem(Path(str(key.file)).name, "the linkage file cannot be read", remedy)]) from None
-    held = [judge_column(path.name, column, as_text(table[column])) for column in columns]
+def _read_list(study: Study, key: Key) -> pd.DataFrame:
+    # one list often serves several deliveries: its problems are worded alike, so that each is told once
+    paths = sorted(path for path in study.folder.glob(str(key.file)) if path.is_file())
+    path = paths[0]
+    if len(paths) > 1:
+        raise DataError([Problem(str(key.file), f"{len(paths)} files match, and one linkage file is read",
+                                 "name one file under [keys] in the study file")])  # fmt: skip
+    if path.suffix.lower() not in TEXT:
+        raise DataError([Problem(path.name, "a linkage file is delimited text", f"save it as one of: {', '.join(TEXT)}")])
+    names = [str(name) for name in read_text(path, key.delimiter, key.encoding, None).columns]
+    if len(names) == 1 and key.participant != key.delivery:
+        rule = f'the file has one column, so that "{key.delimiter}" is not what stands between its columns'
+        raise DataError([Problem(path.name, rule, 'write delimiter = "..." under each [keys] table that names the file')])
+    wanted, wrong = list(dict.fromkeys([key.participant, key.delivery])), []
+    for column in wanted:
+        if names.count(column) != 1:
+            close = difflib.get_close_matches(column, names, n=1, cutoff=0.5)
+            hint = f"did it become {close[0].strip()}? " if close and column not in names else ""
+            number = f"{names.count(column)} columns are called" if column in names else "there is no column"
+            wrong.append(
+                Problem(path.name, f"{number} {column}", f"{hint}mend it under [keys] in the study file, or in the file")
+            )
+    if wrong:
+        raise DataError(wrong)
+    table = read_text(path, key.delimiter, key.encoding, wanted)
+    held = [judge_column(path.name, column, as_text(table[column])) for column in wanted]
     if any(held):
         raise DataError([problem for problem in held if problem is not None])
     pairs = {"person_id": as_text(table[key.participant]), "delivery_key": as_text(table[key.delivery])}
     return pd.DataFrame(pairs)
+
+
+def list_problems(study: Study, name: str) -> list[Problem]:
+    """What is wrong with the linkage file of a source, before anybody is looked for in it."""
+    try:
+        if study.keys[name].file is not None:
+            _read_list(study, study.keys[name])
+    except DataError as error:
+        return list(error.problems)
+    return []
 
 
 def read_keys(study: Study, name: str, people: pd.Series, ledger: Ledger) -> pd.DataFrame:
@@ -56,7 +78,7 @@ def read_keys(study: Study, name: str, people: pd.Series, ledger: Ledger) -> pd.
                     "the delivery carries the participant key", unit="people")  # fmt: skip
         return listed.reset_index(drop=True)
     file = Path(str(key.file)).name
-    pairs = _read_list(study, name, key)
+    pairs = _read_list(study, key)
     blank = (pairs["delivery_key"] == "") | (pairs["person_id"] == "")
     listed = pairs[~blank].drop_duplicates()
     in_trial = listed["person_id"].isin(people)
@@ -76,18 +98,19 @@ def read_keys(study: Study, name: str, people: pd.Series, ledger: Ledger) -> pd.
     if matched < LEAST_MATCHED * len(people):
         rule = f"the list of {name} matches {matched:,} of {len(people):,} participants, under half"
         remedy = f"check that keys.{name} names the right columns, and that keys were not damaged (leading zeros, Excel)"
-        raise DataError([Problem(file, rule, remedy, count=len(people) - matched)])
+        raise DataError([Problem(file, rule, remedy, f"column {key.delivery}")])
     return listed.reset_index(drop=True)
 
 
-def attach_people(rows: pd.DataFrame, listed: pd.DataFrame, name: str, ledger: Ledger) -> pd.DataFrame:
+def attach_people(delivery: Delivery, listed: pd.DataFrame, ledger: Ledger) -> pd.DataFrame:
     """Replace delivery keys by ``person_id``; rows of people on no list are set aside and counted."""
+    name, rows = delivery.name, delivery.rows
     owner = listed.drop_duplicates("delivery_key").set_index("delivery_key")["person_id"]
     person = rows["person_key"].map(owner)
     if len(rows) and not person.notna().any():
         rule = "no key in the delivery is on its linkage list"
         remedy = f"check that keys.{name} names the right column or list, and that keys were not damaged (leading zeros, Excel)"
-        raise DataError([Problem(name, rule, remedy, count=len(rows))])
+        raise DataError([Problem(delivery.label, rule, remedy, count=len(rows))])
     kept = rows.assign(person_id=person.to_numpy())
     unknown = person.isna().to_numpy()
     strangers = rows["person_key"][unknown].nunique()

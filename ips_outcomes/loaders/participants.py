@@ -74,6 +74,10 @@ def load_participants(study: Study, ledger: Ledger) -> pd.DataFrame:
         rule, remedy = "nobody is included", "check the codes of status and arm in the study file"
         raise DataError([Problem(delivery.files[0].name, rule, remedy)])
     counts = rows["arm"].value_counts()
+    nobody = [label for arm, label in study.arm_labels.items() if arm not in counts]
+    if nobody:
+        ledger.note(name, f"arm without a participant ({', '.join(nobody)})", len(nobody), len(arms),
+                    "comparisons with it are left out", severity="severe", unit="arms")  # fmt: skip
     ledger.step("included", len(rows), arm={arm: int(counts.get(arm, 0)) for arm in arms})
     return _harmonised(rows)
 
@@ -117,6 +121,10 @@ def _once(study: Study, name: str, rows: pd.DataFrame, ledger: Ledger) -> pd.Dat
         rule = "a participant stands twice in the trial file"
         remedy = 'correct the file, or choose included_twice = "first" or "last" in the study file'
         raise DataError([Problem(str(ordered["file"].iloc[0]), rule, remedy, "participant key", int(twice.sum()))])
+    in_both = int(ordered.drop_duplicates(["person_key", "arm"]).duplicated("person_key").sum())
+    if in_both:
+        ledger.note(name, "participant included in two arms", in_both, ordered["person_key"].nunique(),
+                    f"analysed in the arm of the {choice} inclusion", severity="severe", unit="people")  # fmt: skip
     kept = ledger.set_aside(ordered, twice, name, "participant included again", f"the {choice} inclusion is kept")
     if twice.any():
         ledger.step("included_twice", len(kept), "included again, counted once", int(twice.sum()))

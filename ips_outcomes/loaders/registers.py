@@ -21,7 +21,7 @@ def _checked(study: Study, name: str, listed: pd.DataFrame, ledger: Ledger) -> t
     if "employer" in delivery.layout.columns:
         # every key that the register uses, also in rows that are set aside
         ledger.employers[name] = frozenset(delivery.rows["employer"].dropna())
-    rows = attach_people(delivery.rows, listed, name, ledger)
+    rows = attach_people(delivery, listed, ledger)
     values = [c for c in rows.columns if c not in ("row", "file")]
     rows = ledger.set_aside(rows, rows.duplicated(values), name, "row that repeats another", "not used", severity="note")
     for column, spec in delivery.layout.columns.items():
@@ -42,11 +42,25 @@ def _checked(study: Study, name: str, listed: pd.DataFrame, ledger: Ledger) -> t
     return delivery, rows
 
 
+def _all_checked(
+    study: Study, names: list[str], keys: pd.DataFrame, ledger: Ledger
+) -> list[tuple[str, Delivery, pd.DataFrame]]:  # fmt: skip
+    """Each source in turn, so that the problems of all are told at once."""
+    read, problems = [], list[Problem]()
+    for name in names:
+        try:
+            read.append((name, *_checked(study, name, keys[keys["source"] == name], ledger)))
+        except DataError as error:
+            problems += error.problems
+    if problems:
+        raise DataError(problems)
+    return read
+
+
 def load_employment(study: Study, keys: pd.DataFrame, ledger: Ledger) -> tuple[pd.DataFrame, pd.DataFrame]:
     """Job spells and monthly job records of all sources, and pay where it is known."""
     jobs, pay = [], []
-    for name in study.sources_of("jobs", "job_months"):
-        delivery, rows = _checked(study, name, keys[keys["source"] == name], ledger)
+    for name, delivery, rows in _all_checked(study, study.sources_of("jobs", "job_months"), keys, ledger):
         monthly = delivery.layout.table == "job_months"
         columns = delivery.layout.columns
         if "kind" in columns:
@@ -111,12 +125,15 @@ def _stack(parts: list[pd.DataFrame]) -> pd.DataFrame:
 def load_programmes(study: Study, keys: pd.DataFrame, ledger: Ledger) -> pd.DataFrame:
     """Spells on NAV schemes that really started."""
     parts = []
-    for name in study.sources_of("programmes"):
-        delivery, rows = _checked(study, name, keys[keys["source"] == name], ledger)
+    for name, delivery, rows in _all_checked(study, study.sources_of("programmes"), keys, ledger):
         if "status" in delivery.layout.columns:
             never = (rows["status"] != "started").to_numpy()
             rows = ledger.set_aside(rows, never, name, "participation that never started", "not used", severity="note")
         ledger.rows_used[name] = len(rows)
+        known = delivery.layout.columns["scheme"].codes
+        strange = ~rows["scheme"].isin(known) if known else pd.Series(False, index=rows.index)
+        ledger.note(name, "scheme code that the layout does not know", strange.sum(), len(rows), "kept; no rule looks for it",
+                    severity="severe", rows=row_names(rows[strange]))  # fmt: skip
         employer = rows["employer"].to_numpy() if "employer" in rows else np.full(len(rows), None, dtype=object)
         parts.append(pd.DataFrame({
             "person_id": rows["person_id"].to_numpy(), "source": name, "scheme": rows["scheme"].to_numpy(),
@@ -132,13 +149,12 @@ def load_programmes(study: Study, keys: pd.DataFrame, ledger: Ledger) -> pd.Data
 def load_people(study: Study, keys: pd.DataFrame, ledger: Ledger) -> pd.DataFrame:
     """Month of birth and date of death from the population register, a row a person."""
     parts = []
-    for name in study.sources_of("people"):
-        _, rows = _checked(study, name, keys[keys["source"] == name], ledger)
+    for name, delivery, rows in _all_checked(study, study.sources_of("people"), keys, ledger):
         twice = rows.duplicated("person_id").to_numpy()
         rows = ledger.set_aside(rows, twice, name, "person with several rows of fixed information", "the first row is kept",
                                 severity="severe")  # fmt: skip
         ledger.rows_used[name] = len(rows)
-        _refuse_too_few(name, rows["person_id"].nunique(), keys[keys["source"] == name]["person_id"].nunique())
+        _refuse_too_few(delivery.label, rows["person_id"].nunique(), keys[keys["source"] == name]["person_id"].nunique())
         birth = rows["birth_month"].to_numpy() if "birth_month" in rows else np.full(len(rows), NO_MONTH)
         death = rows["death_date"].to_numpy()
         parts.append(pd.DataFrame({
@@ -153,14 +169,13 @@ def load_people(study: Study, keys: pd.DataFrame, ledger: Ledger) -> pd.DataFram
 def load_residence(study: Study, keys: pd.DataFrame, people: pd.DataFrame, ledger: Ledger) -> pd.DataFrame:
     """Spells as a resident, each with the person's date of death."""
     parts = []
-    for name in study.sources_of("residence"):
-        _, rows = _checked(study, name, keys[keys["source"] == name], ledger)
+    for name, delivery, rows in _all_checked(study, study.sources_of("residence"), keys, ledger):
         ledger.rows_used[name] = len(rows)
         listed = keys[keys["source"] == name]["person_id"]
         without = ~listed.drop_duplicates().isin(rows["person_id"])
         ledger.note(name, "participants on the list without any residence row", without.sum(), len(without),
                     "not observed, reason not_linked", severity="severe", unit="people")  # fmt: skip
-        _refuse_too_few(name, rows["person_id"].nunique(), listed.nunique())
+        _refuse_too_few(delivery.label, rows["person_id"].nunique(), listed.nunique())
         parts.append(pd.DataFrame({
             "person_id": rows["person_id"].to_numpy(), "resident_from": rows["start"].to_numpy(),
             "resident_to": rows["end"].to_numpy(),
@@ -173,10 +188,10 @@ def load_residence(study: Study, keys: pd.DataFrame, people: pd.DataFrame, ledge
     return table.sort_values(["person_id", "resident_from"], kind="stable", ignore_index=True)
 
 
-def _refuse_too_few(name: str, found: int, listed: int) -> None:
+def _refuse_too_few(file: str, found: int, listed: int) -> None:
     if found < 0.5 * listed:
         rule = f"the delivery holds {found:,} of the {listed:,} people on its linkage list, under half"
-        raise DataError([Problem(name, rule, "check that the linkage list belongs to this delivery")])
+        raise DataError([Problem(file, rule, "check that the linkage list belongs to this delivery")])
 
 
 def load_coverage(study: Study, ledger: Ledger) -> pd.DataFrame:

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import codecs
 import re
 from datetime import date
 from functools import cached_property
 from pathlib import Path
 from typing import Annotated, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationInfo, field_validator, model_validator
 
 from ips_outcomes.months import parse_month
 from ips_outcomes.study.conditions import BASELINE_COLUMNS, Subgroup
@@ -17,6 +18,26 @@ from ips_outcomes.study.layout import Layout, load_layout
 __all__ = ["Arms", "Definition", "FollowUpPlan", "Key", "Source", "Study"]
 
 Name = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]*$")]
+
+
+def _text_encoding(name: str) -> str:
+    try:
+        # some codecs turn bytes into bytes: only one that gives text can read a file
+        if isinstance(codecs.decode(b"a", name), str):
+            return name
+    except (LookupError, ValueError, TypeError):
+        pass
+    raise ValueError('there is no such text encoding; usual ones are "utf-8", "latin-1" and "cp1252"')
+
+
+def _one_mark(mark: str) -> str:
+    if mark == "\t" or (len(mark) == 1 and mark.isascii() and mark.isprintable() and not mark.isalnum() and mark not in "\"'"):
+        return mark
+    raise ValueError('a delimiter is one mark, such as ";", "," or "\\t"')
+
+
+Encoding = Annotated[str, AfterValidator(_text_encoding)]
+Delimiter = Annotated[str, AfterValidator(_one_mark)]
 
 #: Words that person-month tables use for columns of their own.
 RESERVED = {
@@ -37,6 +58,9 @@ class Arms(_Strict):
 
     @model_validator(mode="after")
     def _reference_is_an_arm(self) -> Arms:
+        written = [label.strip() for label in self.labels.values()]
+        if not all(written) or len(set(written)) < len(written):
+            raise ValueError("each arm needs a label of its own, or nobody can tell the arms apart in the report")
         if self.reference is not None and self.reference not in self.labels:
             raise ValueError(f"reference is not one of the arms: {', '.join(self.labels)}")
         if self.reference is None and len(self.labels) > 1:
@@ -55,14 +79,16 @@ class FollowUpPlan(_Strict):
     included_twice: Literal["first", "last", "refuse"] = "first"
     residence: Literal["register", "assumed"] = "register"
 
-    @model_validator(mode="after")
-    def _landmarks_inside(self) -> FollowUpPlan:
-        outside = [m for m in self.landmarks if not 1 <= m <= self.months]
+    @field_validator("landmarks")
+    @classmethod
+    def _landmarks_inside(cls, landmarks: tuple[int, ...], info: ValidationInfo) -> tuple[int, ...]:
+        months = info.data.get("months")
+        outside = [m for m in landmarks if months is not None and not 1 <= m <= months]
         if outside:
-            raise ValueError(f"landmarks {outside} lie outside months 1 to {self.months}")
-        if len(set(self.landmarks)) != len(self.landmarks) or list(self.landmarks) != sorted(self.landmarks):
+            raise ValueError(f"landmarks {outside} lie outside months 1 to {months}")
+        if list(landmarks) != sorted(set(landmarks)):
             raise ValueError("landmarks are written once each, in rising order")
-        return self
+        return landmarks
 
 
 class Source(_Strict):
@@ -75,8 +101,8 @@ class Source(_Strict):
     missing: dict[str, tuple[str, ...]] = Field(default_factory=dict)
     period: tuple[str, str] | None = None
     extracted: date | None = None
-    encoding: str | None = None
-    delimiter: Annotated[str, Field(min_length=1, max_length=1)] | None = None
+    encoding: Encoding | None = None
+    delimiter: Delimiter | None = None
     decimal: Literal[",", "."] | None = None
 
     @field_validator("period")
@@ -98,8 +124,8 @@ class Key(_Strict):
     file: str | None = None
     participant: str = ""
     delivery: str = ""
-    delimiter: Annotated[str, Field(min_length=1, max_length=1)] = ";"
-    encoding: str = "utf-8"
+    delimiter: Delimiter = ";"
+    encoding: Encoding = "utf-8"
     carries_participant_key: bool = False
 
     @model_validator(mode="after")
@@ -165,15 +191,6 @@ class Study(_Strict):
     file: str = Field(default="study.toml", exclude=True)
 
     @model_validator(mode="after")
-    def _definitions(self) -> Study:
-        if self.primary_definition not in self.employed:
-            raise ValueError(f"primary_definition is not one of [employed.*]: {', '.join(self.employed)}")
-        clash = sorted(({*self.employed, *self.subgroups} & RESERVED) | (self.employed.keys() & self.subgroups.keys()))
-        if clash:
-            raise ValueError(f"these names are taken by columns of the package or used twice: {', '.join(clash)}")
-        return self
-
-    @model_validator(mode="after")
     def _release_needs_a_reason(self) -> Study:
         if self.disclosure.profile == "none" and not (self.synthetic or self.public):
             raise ValueError('profile "none" is allowed only with synthetic = true or public = true')
@@ -190,7 +207,8 @@ class Study(_Strict):
 
     def paths(self, source: str) -> list[Path]:
         """The files of a source that exist, in the order of their names' numbers."""
-        return sorted(self.folder.glob(self.sources[source].files), key=lambda path: _natural(path.name))
+        found = (path for path in self.folder.glob(self.sources[source].files) if path.is_file())
+        return sorted(found, key=lambda path: _natural(path.name))
 
     @property
     def arm_labels(self) -> dict[str, str]:
