@@ -13,7 +13,7 @@ def main() -> int:
     requirements = ROOT / "requirements"
     compile_: list[str | Path] = [
         BIN / "python", "-m", "uv", "--quiet", "pip", "compile", "--universal", "--generate-hashes", "--no-emit-index-url",
-        "--no-header", "--no-annotate", "--python-version", "3.11",
+        "--no-header", "--no-annotate", "--python-version", "3.11", "--constraints", "requirements/constraints.in",
     ]  # fmt: skip
     jobs = [(["requirements/installer.in"], INSTALLER)]
     jobs += [(["pyproject.toml", "requirements/build.in", *EXTRAS[name]], lock) for name, lock in LOCKS.items()]
