@@ -18,7 +18,8 @@ import pandas as pd
 import pytest
 
 import ips_outcomes as ips
-from ips_outcomes.reporting import gallery, report, writing
+from ips_outcomes import folders
+from ips_outcomes.reporting import gallery, report
 
 SIDES = ("internal", "release")
 
@@ -47,9 +48,8 @@ def one_arm(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def contents(folder: Path) -> dict[str, str]:
     files = (p for p in sorted(folder.rglob("*")) if p.is_file())
     hashes = {p.relative_to(folder).as_posix(): hashlib.sha256(p.read_bytes()).hexdigest() for p in files}
-    # time and seconds stand here alone
-    del hashes["internal/manifest.json"]
-    return hashes
+    # time and seconds stand in the one alone, and its hash in the other
+    return {name: digest for name, digest in hashes.items() if name not in ("internal/manifest.json", folders.MARK)}
 
 
 # ------------------------------------------------------------- the same bytes
@@ -78,9 +78,8 @@ def test_number_of_processors_changes_no_byte(
 @pytest.fixture
 def earlier(tmp_path: Path) -> Path:
     out = tmp_path / "out"
-    out.mkdir()
-    (out / writing.MARK).write_text("{}", encoding="utf-8")
-    (out / "report.txt").write_text("the earlier report", encoding="utf-8")
+    with folders.whole_folder(out, "report") as work:
+        (work / "report.txt").write_text("the earlier report", encoding="utf-8")
     return out
 
 
@@ -116,7 +115,7 @@ def test_dying_at_the_second_rename_puts_the_earlier_report_back(earlier: Path, 
         return rename(self, target)
 
     monkeypatch.setattr(Path, "replace", failing)
-    with pytest.raises(OSError, match="disk full"), writing.whole_folder(earlier):
+    with pytest.raises(OSError, match="disk full"), folders.whole_folder(earlier, "report"):
         pass
     assert untouched(earlier)
 
@@ -124,13 +123,13 @@ def test_dying_at_the_second_rename_puts_the_earlier_report_back(earlier: Path, 
 def test_killed_between_the_renames_heals_on_the_next_run(earlier: Path):
     aside = earlier.with_name(f".{earlier.name}.previous")
     earlier.rename(aside)
-    with pytest.raises(KilledError), writing.whole_folder(earlier):
+    with pytest.raises(KilledError), folders.whole_folder(earlier, "report"):
         # a run that fails again still brings it back
         raise KilledError
     assert untouched(earlier)
     earlier.rename(aside)
-    with writing.whole_folder(earlier) as work:
-        writing.write_json({}, work / writing.MARK)
+    with folders.whole_folder(earlier, "report") as work:
+        (work / "new.txt").write_text("new", encoding="utf-8")
     assert [p.name for p in earlier.parent.iterdir()] == [earlier.name] and not (earlier / "report.txt").exists()
 
 
@@ -138,14 +137,61 @@ def test_killed_after_the_renames_leaves_the_new_report(earlier: Path):
     aside = earlier.with_name(f".{earlier.name}.previous")
     aside.mkdir()
     (aside / "old").write_text("", encoding="utf-8")
-    with writing.whole_folder(earlier) as work:
-        writing.write_json({"new": 1}, work / writing.MARK)
-    assert [p.name for p in earlier.parent.iterdir()] == [earlier.name] and "new" in (earlier / writing.MARK).read_text()
+    with folders.whole_folder(earlier, "report") as work:
+        (work / "new.txt").write_text("new", encoding="utf-8")
+    assert [p.name for p in earlier.parent.iterdir()] == [earlier.name] and (earlier / "new.txt").is_file()
+
+
+@pytest.mark.parametrize("change", ["added", "changed", "git", "other kind", "foreign mark"])
+def test_a_folder_that_holds_anything_else_is_left_alone(earlier: Path, change: str):
+    kind = "report"
+    if change == "added":
+        (earlier / "notes.txt").write_text("mine", encoding="utf-8")
+    elif change == "changed":
+        (earlier / "report.txt").write_text("with my notes", encoding="utf-8")
+    elif change == "git":
+        (earlier / ".git").mkdir()
+        (earlier / ".git" / "HEAD").write_text("ref", encoding="utf-8")
+    elif change == "other kind":
+        kind = "synthetic study"
+    else:
+        (earlier / folders.MARK).write_text("{}", encoding="utf-8")
+    before = contents(earlier)
+    with pytest.raises(ips.UnsupportedError), folders.whole_folder(earlier, kind):
+        pass
+    assert contents(earlier) == before
+
+
+def test_the_current_folder_and_those_above_are_left_alone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    below = tmp_path / "a" / "b"
+    below.mkdir(parents=True)
+    monkeypatch.chdir(below)
+    for out in (Path(), Path(".."), tmp_path, below):
+        with pytest.raises(ips.UnsupportedError, match="current folder"):
+            ips.simulate_study(out, participants=40)
+    assert below.is_dir()
+
+
+def test_a_synthetic_study_that_was_edited_is_not_written_over(tmp_path: Path):
+    path = ips.simulate_study(tmp_path / "study", participants=40)
+    path.write_text(path.read_text(encoding="utf-8") + "# my own\n", encoding="utf-8")
+    with pytest.raises(ips.UnsupportedError, match=r"study\.toml"):
+        ips.simulate_study(tmp_path / "study", participants=40)
+    assert "# my own" in path.read_text(encoding="utf-8")
+
+
+def test_a_checkout_is_not_written_over(tmp_path: Path):
+    checkout = tmp_path / "checkout"
+    checkout.mkdir()
+    (checkout / "README.md").write_text("the people are invented", encoding="utf-8")
+    with pytest.raises(ips.UnsupportedError, match="choose another folder"):
+        ips.simulate_study(checkout, participants=40)
+    assert (checkout / "README.md").is_file()
 
 
 def test_a_folder_of_somebody_else_is_not_replaced(tmp_path: Path):
     (tmp_path / "thesis.txt").write_text("mine", encoding="utf-8")
-    with pytest.raises(ips.UnsupportedError), writing.whole_folder(tmp_path):
+    with pytest.raises(ips.UnsupportedError), folders.whole_folder(tmp_path, "report"):
         pass
     assert (tmp_path / "thesis.txt").read_text() == "mine"
 
@@ -336,7 +382,7 @@ def test_banners(made: Path):
 def test_manifest_names_every_input(study: Path, made: Path):
     for side in SIDES:
         manifest = json.loads((made / side / "manifest.json").read_text(encoding="utf-8"))
-        inputs = {p.relative_to(study.parent).as_posix(): writing.sha256(p) for p in (study.parent / "extracts").iterdir()}
+        inputs = {p.relative_to(study.parent).as_posix(): folders.sha256(p) for p in (study.parent / "extracts").iterdir()}
         assert inputs == manifest["inputs_sha256"]
         assert manifest["study_file_sha256"] == hashlib.sha256(study.read_bytes()).hexdigest()
         assert manifest["seed"] == 7 and manifest["ips_outcomes"] == ips.__version__

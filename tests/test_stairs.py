@@ -10,7 +10,7 @@ import pytest
 PACKAGE = Path(__file__).parent.parent / "ips_outcomes"
 STAIR = ["study", "loaders", "followup", "analysis", "reporting"]
 #: What may be imported from everywhere, and imports no room itself.
-FLOOR = {"errors", "months", "estimates", "_drawing", "_version"}
+FLOOR = {"errors", "folders", "months", "estimates", "_drawing", "_version"}
 #: Beside the stair: may use only the floor.
 BESIDE = {"simulation"}
 DOORS = {"cli", "__init__"}

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from ips_outcomes._version import __version__
+from ips_outcomes.folders import sha256, whole_folder
 from ips_outcomes.followup import FollowUp, follow_up
 from ips_outcomes.loaders import Cohort, load_cohort
 from ips_outcomes.reporting import narrative
@@ -23,7 +24,7 @@ from ips_outcomes.reporting.page import Drawn, render
 from ips_outcomes.reporting.results import Results, compute_results
 from ips_outcomes.reporting.tables import Shown, all_tables, csv_tables
 from ips_outcomes.reporting.words import words
-from ips_outcomes.reporting.writing import MARK, sha256, whole_folder, write_csv, write_json
+from ips_outcomes.reporting.writing import write_csv, write_json
 from ips_outcomes.study import Study, load_study
 
 __all__ = ["write_report"]
@@ -43,8 +44,8 @@ def write_report(study: Study | str | Path, out: str | Path, progress: Progress 
         A study from `load_study`, or the path of its file.
     out : str or pathlib.Path
         Folder to write. It appears whole or not at all; an earlier report
-        there is replaced only when the new one is ready, and nothing but an
-        earlier report is ever replaced.
+        there is replaced only when the new one is ready, and only if it is
+        still just as it was written.
     progress : callable, optional
         Called with a short sentence at the start of each step.
 
@@ -75,7 +76,7 @@ def write_report(study: Study | str | Path, out: str | Path, progress: Progress 
     if not isinstance(study, Study):
         clock("Reading the study file")
         study = load_study(study)
-    with whole_folder(out) as work:
+    with whole_folder(out, "report") as work:
         clock("Reading the extracts")
         cohort = load_cohort(study, progress=lambda name: tell(f"  {name}"))
         clock("Putting people on their clocks")
@@ -93,10 +94,8 @@ def write_report(study: Study | str | Path, out: str | Path, progress: Progress 
         _write_side(work / "release", study, released, profile, "release", drawn if profile.threshold == 0 else None)
         clock.stop()
         write_json({**facts, "made": datetime.now(UTC).isoformat(timespec="seconds"), "seconds": clock.seconds,
-                    "rows": _rows(results)}, work / "internal" / MARK)  # fmt: skip
-        write_json({**facts, "rows": _rows(released)}, work / "release" / MARK)
-        write_json({"written_by": f"ips_outcomes {__version__}", "internal": "internal/report.html",
-                    "release": "release/report.html"}, work / MARK)  # fmt: skip
+                    "rows": _rows(results)}, work / "internal" / "manifest.json")  # fmt: skip
+        write_json({**facts, "rows": _rows(released)}, work / "release" / "manifest.json")
     return out / "release" / "report.html"
 
 

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import shutil
-import tempfile
 from importlib import resources
 from pathlib import Path
 
 import numpy as np
 
 from ips_outcomes.errors import UnsupportedError
+from ips_outcomes.folders import whole_folder
 from ips_outcomes.simulation import deliveries
 from ips_outcomes.simulation.jobs import draw_jobs, draw_schemes
 from ips_outcomes.simulation.people import draw_people, load_truth
@@ -32,7 +31,7 @@ def simulate_study(out: str | Path, *, seed: int = DEMO_SEED, participants: int 
     ----------
     out : path
         Folder to write. It must not exist, or be empty, or hold an earlier
-        synthetic study, which is replaced.
+        synthetic study just as it was written, which is replaced.
     seed : int
         The same seed gives the same bytes.
     participants : int, optional
@@ -71,24 +70,9 @@ def simulate_study(out: str | Path, *, seed: int = DEMO_SEED, participants: int 
         raise UnsupportedError("participants must lie between 20 and 100,000")
     if seed < 0:
         raise UnsupportedError("a seed is zero or a positive whole number")
-    if out.exists() and any(out.iterdir() if out.is_dir() else [out]) and not _is_synthetic(out):
-        raise UnsupportedError(f"{out} holds something that is not a synthetic study; choose another folder")
-    out.parent.mkdir(parents=True, exist_ok=True)
-    work = Path(tempfile.mkdtemp(prefix=f".{out.name}.partial-", dir=out.parent))
-    try:
+    with whole_folder(out, "synthetic study") as work:
         _write(work, truth, seed, number, one_arm=one_arm)
-        work.chmod(0o755)
-        if out.exists():
-            shutil.rmtree(out)
-        work.replace(out)
-    finally:
-        shutil.rmtree(work, ignore_errors=True)
     return out / "study.toml"
-
-
-def _is_synthetic(folder: Path) -> bool:
-    readme = folder / "README.md"
-    return readme.is_file() and "invented" in readme.read_text(encoding="utf-8")
 
 
 def _write(folder: Path, truth: dict, seed: int, number: int, *, one_arm: bool) -> None:
