@@ -7,5 +7,5 @@ test:       ; $(PYTHON) scripts/test.py
 quick:      ; $(PYTHON) scripts/test.py --quick
 lock:       ; $(PYTHON) scripts/lock.py
 notebooks:  ; $(PYTHON) scripts/environment.py test -- python scripts/run_notebooks.py
-data:       ; $(PYTHON) scripts/environment.py run -- ips-outcomes simulate --out data/synthetic --seed 385
+data:       ; $(PYTHON) scripts/environment.py run -- ips-outcomes simulate --out data/synthetic --seed 146
 clean:      ; $(PYTHON) -c "import shutil; [shutil.rmtree(p, ignore_errors=True) for p in ('.venv', 'reports/demo')]"

@@ -156,7 +156,9 @@ def check(study: Path) -> None:
         click.echo(f"{row['source']}: {row['rows_in']:,} rows in, {row['rows_used']:,} used, {row['rows_set_aside']:,} set aside")
     arms = cohort.participants["arm"]
     people = ", ".join(f"{label} {(arms == arm).sum()}" for arm, label in asked.arm_labels.items())
-    click.echo(f"\nThe study is sound: {len(cohort.participants):,} participants ({people}).")
+    severe = int(((cohort.quality["severity"] == "severe") & (cohort.quality["count"] > 0)).sum())
+    verdict = f"can be run, but {severe} severe findings above need a look" if severe else "is sound"
+    click.echo(f"\nThe study {verdict}: {len(cohort.participants):,} participants ({people}).")
 
 
 def _print_quality(rules: list[dict[str, object]], echo: Callable[[str], None]) -> None:

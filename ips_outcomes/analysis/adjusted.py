@@ -3,7 +3,7 @@
 References
 ----------
 Mantel N, Haenszel W. J Natl Cancer Inst 1959;22:719-748.
-Sato T. Biometrics 1989;45:1323-1324 (variance of the risk difference). doi:10.2307/2531784
+Sato T. Biometrics 1989;45:1323-1324 (variance of the risk difference).
 Greenland S, Robins JM. Biometrics 1985;41:55-68 (of the risk ratio). doi:10.2307/2530643
 Robins J, Breslow N, Greenland S. Biometrics 1986;42:311-323. doi:10.2307/2531052
 """
@@ -22,10 +22,11 @@ from ips_outcomes.errors import UnsupportedError
 __all__ = ["REFERENCES", "by_regression", "describe", "mantel_haenszel"]
 
 REFERENCES = (
-    "Mantel N, Haenszel W. J Natl Cancer Inst 1959;22:719-748.",
-    "Sato T. Biometrics 1989;45:1323-1324. doi:10.2307/2531784",
-    "Greenland S, Robins JM. Biometrics 1985;41:55-68. doi:10.2307/2530643",
-    "Robins J, Breslow N, Greenland S. Biometrics 1986;42:311-323. doi:10.2307/2531052",
+    "Mantel N, Haenszel W. Statistical aspects of the analysis of data from retrospective studies of disease. J Natl Cancer Inst 1959;22:719-748.",
+    "Sato T. On the variance estimator for the Mantel-Haenszel risk difference. Biometrics 1989;45:1323-1324.",
+    "Greenland S, Robins JM. Estimation of a common effect parameter from sparse follow-up data. Biometrics 1985;41:55-68. doi:10.2307/2530643",
+    "Robins J, Breslow N, Greenland S. Estimators of the Mantel-Haenszel variance consistent in both sparse data and "
+    "large-strata limiting models. Biometrics 1986;42:311-323. doi:10.2307/2531052",
 )
 
 #: Sandwich errors need about this many clusters before they can be trusted.

@@ -18,8 +18,10 @@ METHOD = (
     "reference arm (for categories over all levels at once); missing counted apart"
 )
 REFERENCES = (
-    "Austin PC. Stat Med 2009;28:3083-3107. doi:10.1002/sim.3697",
-    "Yang D, Dalton JE. SAS Global Forum 2012, paper 335 (categories).",
+    "Austin PC. Balance diagnostics for comparing the distribution of baseline covariates between treatment groups in "
+    "propensity-score matched samples. Stat Med 2009;28:3083-3107. doi:10.1002/sim.3697",
+    "Yang D, Dalton JE. A unified approach to measuring the effect size between two groups using SAS. "
+    "SAS Global Forum 2012, paper 335 (categories).",
 )
 
 Kind = Literal["number", "category"]

@@ -20,9 +20,15 @@ METHOD = (
     "p from Pearson's chi-square test without continuity correction; two-sided 95 %"
 )
 REFERENCES = (
-    "Newcombe RG. Stat Med 1998;17:873-890. doi:10.1002/(SICI)1097-0258(19980430)17:8<873::AID-SIM779>3.0.CO;2-I",
-    "Katz D et al. Biometrics 1978;34:469-474. doi:10.2307/2530610",
-    "Woolf B. Ann Hum Genet 1955;19:251-253. doi:10.1111/j.1469-1809.1955.tb01348.x",
+    "Newcombe RG. Interval estimation for the difference between independent proportions: comparison of eleven methods. "
+    "Stat Med 1998;17:873-890. doi:10.1002/(SICI)1097-0258(19980430)17:8<873::AID-SIM779>3.0.CO;2-I",
+    "Katz D, Baptista J, Azen SP, Pike MC. Obtaining confidence intervals for the risk ratio in cohort studies. "
+    "Biometrics 1978;34:469-474. doi:10.2307/2530610",
+    "Woolf B. On estimating the relation between blood group and disease. "
+    "Ann Hum Genet 1955;19:251-253. doi:10.1111/j.1469-1809.1955.tb01348.x",
+    "Pearson K. On the criterion that a given system of deviations from the probable in the case of a correlated system of "
+    "variables is such that it can be reasonably supposed to have arisen from random sampling. "
+    "Philos Mag 1900;50:157-175. doi:10.1080/14786440009463897",
 )
 
 

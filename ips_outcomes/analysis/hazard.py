@@ -18,8 +18,8 @@ __all__ = ["hazard_ratio"]
 
 METHOD = "Cause-specific Cox regression on the arm alone, Efron's handling of ties; other events censored; Wald 95 % interval"
 REFERENCES = (
-    "Cox DR. J R Stat Soc B 1972;34:187-220. doi:10.1111/j.2517-6161.1972.tb00899.x",
-    "Efron B. J Am Stat Assoc 1977;72:557-565. doi:10.1080/01621459.1977.10480613",
+    "Cox DR. Regression models and life-tables. J R Stat Soc B 1972;34:187-220. doi:10.1111/j.2517-6161.1972.tb00899.x",
+    "Efron B. The efficiency of Cox's likelihood function for censored data. J Am Stat Assoc 1977;72:557-565. doi:10.1080/01621459.1977.10480613",
 )
 
 
@@ -100,7 +100,7 @@ def hazard_ratio(
             "outcome": event, "measure": "hazard_ratio", "contrast": f"{other} / {reference}",
             "n": int(table[arm].isin([other, reference]).sum()), "events": int(events[[0, i + 1]].sum()),
             "estimate": np.exp(log_ratio[i]), "std_error": std_error[i], "conf_low": np.exp(low), "conf_high": np.exp(high),
-            "p_value": erfc(abs(log_ratio[i] / std_error[i]) / sqrt(2)), "method": "Cox, Efron",
+            "p_value": erfc(abs(log_ratio[i] / std_error[i]) / sqrt(2)), "method": "cause-specific Cox, Efron",
         })  # fmt: skip
     return Estimates(tidy(pd.DataFrame(rows)), "Hazard ratio", METHOD, REFERENCES, "forest", left_out)
 

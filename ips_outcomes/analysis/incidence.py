@@ -21,8 +21,9 @@ METHOD = (
     "95 % interval on the log(-log) scale"
 )
 REFERENCES = (
-    "Aalen OO, Johansen S. Scand J Stat 1978;5:141-150.",
-    "Therneau TM, Grambsch PM. Modeling Survival Data. Springer 2000. doi:10.1007/978-1-4757-3294-8",
+    "Aalen OO, Johansen S. An empirical transition matrix for non-homogeneous Markov chains based on censored observations. "
+    "Scand J Stat 1978;5:141-150.",
+    "Therneau TM, Grambsch PM. Modeling Survival Data: Extending the Cox Model. Springer 2000. doi:10.1007/978-1-4757-3294-8",
 )
 
 

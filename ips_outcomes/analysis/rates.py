@@ -16,7 +16,10 @@ from ips_outcomes.estimates import COMMON_COLUMNS, Estimates, tidy
 __all__ = ["counts_by", "employment_rates", "rates_from_counts"]
 
 METHOD = "Share with the outcome among people observed; Wilson 95 % interval"
-REFERENCES = ("Wilson EB. J Am Stat Assoc 1927;22:209-212. doi:10.1080/01621459.1927.10502953",)
+REFERENCES = (
+    "Wilson EB. Probable inference, the law of succession, and statistical inference. "
+    "J Am Stat Assoc 1927;22:209-212. doi:10.1080/01621459.1927.10502953",
+)
 
 
 def counts_by(table: pd.DataFrame, outcome: str, columns: list[str]) -> pd.DataFrame:

@@ -29,6 +29,8 @@ class Answer:
     observation: Observation
     unanswerable: NDArray[np.bool_]
     at_stake: NDArray[np.bool_]
+    foreign_key: NDArray[np.bool_]
+    """A scheme names an employer whose key the month's register never uses."""
 
 
 @dataclass(frozen=True)
@@ -110,7 +112,7 @@ def answer(jobs: JobMonths, definition: Definition, *, new_employer: bool = Fals
     observation = observe(grid, on_status_day=definition.month_rule == "status_day")
     rows = _counted(jobs, definition)
     rows = rows[~_held_at_start(jobs, rows)] if new_employer else rows
-    taken, unnamed = _on_schemes(jobs, definition, rows)
+    taken, unnamed, foreign = _on_schemes(jobs, definition, rows)
     left = rows[~_among(rows, taken, ["person", "column", "employer"])]
     yes, unanswerable = _cells(grid, left), np.zeros(grid.shape, dtype=bool)
     if definition.month_rule == "paid_in_month" or definition.minimum_monthly_pay_nok is not None:
@@ -134,7 +136,8 @@ def answer(jobs: JobMonths, definition: Definition, *, new_employer: bool = Fals
     if definition.if_unanswerable == "unknown":
         value[unanswerable] = -1
     value[~observation.observed] = -1
-    return Answer(value, observation, unanswerable & observation.observed, at_stake & observation.observed)
+    seen = observation.observed
+    return Answer(value, observation, unanswerable & seen, at_stake & seen, foreign & seen)
 
 
 def _counted(jobs: JobMonths, definition: Definition) -> pd.DataFrame:
@@ -235,8 +238,10 @@ def _scheme_months(grid: Grid, definition: Definition) -> pd.DataFrame:
     })  # fmt: skip
 
 
-def _on_schemes(jobs: JobMonths, definition: Definition, rows: pd.DataFrame) -> tuple[pd.DataFrame, NDArray[np.bool_]]:
-    """Jobs that a scheme names, and cells with a job beside a scheme that names none.
+def _on_schemes(
+    jobs: JobMonths, definition: Definition, rows: pd.DataFrame
+) -> tuple[pd.DataFrame, NDArray[np.bool_], NDArray[np.bool_]]:
+    """Jobs that a scheme names, cells with a job beside a scheme that names none, and those without a known key.
 
     A scheme that names its employer takes only that employer's job. It counts
     as naming nobody in a source that never uses the employer's key: keys
@@ -244,7 +249,7 @@ def _on_schemes(jobs: JobMonths, definition: Definition, rows: pd.DataFrame) -> 
     """
     unnamed = np.zeros(jobs.grid.shape, dtype=bool)
     if definition.wage_subsidy == "keep":
-        return rows.iloc[:0], unnamed
+        return rows.iloc[:0], unnamed, unnamed
     schemes = _scheme_months(jobs.grid, definition).rename(columns={"employer": "scheme_employer"})
     pairs = rows.merge(schemes, on=["person", "column"])
     used = jobs.grid.cohort.employer_keys
@@ -253,7 +258,10 @@ def _on_schemes(jobs: JobMonths, definition: Definition, rows: pd.DataFrame) -> 
         dtype=bool,
     )
     unnamed[pairs["person"][~named], pairs["column"][~named]] = True
-    return pairs[named & (pairs["employer"] == pairs["scheme_employer"]).to_numpy(dtype=bool)], unnamed
+    foreign = np.zeros(jobs.grid.shape, dtype=bool)
+    keyed = ~named & pairs["scheme_employer"].notna().to_numpy(dtype=bool)
+    foreign[pairs["person"][keyed], pairs["column"][keyed]] = True
+    return pairs[named & (pairs["employer"] == pairs["scheme_employer"]).to_numpy(dtype=bool)], unnamed, foreign
 
 
 def _employers(grid: Grid, rows: pd.DataFrame) -> NDArray[np.int64]:

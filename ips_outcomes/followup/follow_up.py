@@ -220,6 +220,8 @@ def _counted(study: Study, grid: Grid, answers: dict[str, Answer], first: pd.Dat
         if definition.wage_subsidy != "keep":
             add(f"definition {name}", "months at stake between strict and lenient", int(given.at_stake[:, window].sum()),
                 seen, f"{definition.wage_subsidy} is used", "note", "person-months")  # fmt: skip
+            add(f"definition {name}", "scheme names an employer whose key the month's register never uses",
+                int(given.foreign_key[:, window].sum()), seen, "treated as naming none", "note", "person-months")  # fmt: skip
     excluded = int((~first["at_risk"]).sum())
     add("follow-up", "not at risk of a first job", excluded, len(first), "left out of time to first job only", "note", "people")
     return rows

@@ -68,13 +68,21 @@ def _find(column: str, spec: Column, source: Source, names: list[str]) -> tuple[
 def _columns_of(path: Path, layout: Layout, source: Source) -> tuple[dict[str, str], list[Problem]]:
     names = column_names(path, layout, source)
     columns, problems = {}, []
+    found = {column: _find(column, spec, source, names) for column, spec in layout.columns.items()}
+    claimed: dict[str, str] = {}
+    for column, (name, _) in found.items():
+        if name is not None and claimed.setdefault(name, column) != column:
+            rule = f"column {name} is named both for {claimed[name]} and for {column}"
+            problems.append(Problem(path.name, rule, "mend the columns under the source in the study file"))
     for column, spec in layout.columns.items():
-        name, trouble = _find(column, spec, source, names)
+        name, trouble = found[column]
         if name is not None:
             columns[column] = name
         if trouble:
             wanted = source.columns.get(column, spec.name)
-            close = difflib.get_close_matches(wanted, names, n=1, cutoff=0.5)
+            # a column that another role claims has not become this one
+            free = [name for name in names if name not in claimed]
+            close = difflib.get_close_matches(wanted, free, n=1, cutoff=0.5)
             hint = f"did it become {close[0]}? " if close else ""
             if len(names) == 1 and path.suffix.lower() in TEXT:
                 hint = "the file has one column: is the delimiter right? "

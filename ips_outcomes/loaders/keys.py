@@ -23,6 +23,7 @@ LEAST_MATCHED = 0.5
 
 
 def _read_list(study: Study, key: Key) -> pd.DataFrame:
+    others = {other.delivery for other in study.keys.values() if other.file == key.file} | {key.participant}
     # one list often serves several deliveries: its problems are worded alike, so that each is told once
     paths = sorted(path for path in study.folder.glob(str(key.file)) if path.is_file())
     path = paths[0]
@@ -38,7 +39,9 @@ def _read_list(study: Study, key: Key) -> pd.DataFrame:
     wanted, wrong = list(dict.fromkeys([key.participant, key.delivery])), []
     for column in wanted:
         if names.count(column) != 1:
-            close = difflib.get_close_matches(column, names, n=1, cutoff=0.5)
+            # the column of another delivery's keys has not become this one
+            free = [name for name in names if name not in others]
+            close = difflib.get_close_matches(column, free, n=1, cutoff=0.5)
             hint = f"did it become {close[0].strip()}? " if close and column not in names else ""
             number = f"{names.count(column)} columns are called" if column in names else "there is no column"
             wrong.append(

@@ -10,7 +10,7 @@ import pandas as pd
 
 from ips_outcomes.errors import DataError, Problem
 
-__all__ = ["Ledger", "row_names"]
+__all__ = ["Ledger", "Severity", "row_names"]
 
 Severity = Literal["note", "warning", "severe"]
 

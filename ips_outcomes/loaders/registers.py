@@ -8,9 +8,12 @@ import pandas as pd
 from ips_outcomes.errors import DataError, Problem
 from ips_outcomes.loaders.delivery import Delivery, file_month, read_delivery
 from ips_outcomes.loaders.keys import attach_people
-from ips_outcomes.loaders.ledger import Ledger, row_names
+from ips_outcomes.loaders.ledger import Ledger, Severity, row_names
 from ips_outcomes.months import NO_MONTH, month_label
 from ips_outcomes.study import Study
+
+#: Above this share, what looks like slips is a wrong column.
+_SLIPS = 0.05
 
 __all__ = ["load_coverage", "load_employment", "load_people", "load_programmes", "load_residence"]
 
@@ -36,7 +39,10 @@ def _checked(study: Study, name: str, listed: pd.DataFrame, ledger: Ledger) -> t
                         severity="warning", rows=row_names(rows[bad]))  # fmt: skip
     if {"start", "end"} <= set(delivery.layout.columns):
         if delivery.layout.table != "job_months":
-            rows = ledger.set_aside(rows, rows["start"].isna(), name, "spell without a start", "not used")
+            without = rows["start"].isna()
+            # a few are slips; many mean that another column holds the start
+            severity: Severity = "severe" if without.mean() > _SLIPS else "warning"
+            rows = ledger.set_aside(rows, without, name, "spell without a start", "not used", severity)
         reversed_ = (rows["end"] < rows["start"]).to_numpy()
         rows = ledger.set_aside(rows, reversed_, name, "spell that ends before it starts", "not used")
     return delivery, rows

@@ -1,8 +1,10 @@
 """The disclosure gate: what may leave, and what is hidden on the way.
 
 Primary suppression: a count from 1 to k-1 is hidden, and so is its complement
-to the people observed, and whatever could be computed from either. Rates,
-intervals and tests are computed again from what is left. Curves of time to
+to the people observed, and whatever stands in the same row and follows from
+either. What can be found by subtracting one row from another is not hidden
+yet; the profile says so, and the page repeats it. Rates, intervals and tests
+are those of the counts that are left. Curves of time to
 event come from an event table whose steps each hold at least k people.
 """
 
@@ -98,6 +100,11 @@ def _model(given: Estimates | None, profile: Profile) -> Estimates | None:
     table.loc[_small(given.table["n"], profile.threshold), "n"] = pd.NA
     table[_NUMBERS] = table[_NUMBERS].round(profile.model_digits)
     return given.with_table(table)
+
+
+def _rounded(given: Estimates | None, profile: Profile) -> Estimates | None:
+    """Model results leave in fixed digits."""
+    return None if given is None else given.with_table(given.table.assign(**given.table[_NUMBERS].round(profile.model_digits)))
 
 
 def _baseline(given: Estimates, threshold: int) -> Estimates:
@@ -244,6 +251,9 @@ def _facts(facts: dict[str, Any], threshold: int) -> dict[str, Any]:
         name: None if _few(facts[name], threshold) or _few(people - facts[name], threshold) else facts[name]
         for name in ("at_risk", "crossing")
     }
+    if "crossed" in facts:
+        stayed = facts["reference_people"] - facts["crossed"]
+        hidden["crossed"] = None if _few(facts["crossed"], threshold) or _few(stayed, threshold) else facts["crossed"]
     return {**facts, **hidden, "participants": None if _few(people, threshold) else people}
 
 
@@ -263,6 +273,7 @@ def through_gate(results: Results, profile: Profile, words: Words, labels: dict[
         rates=_rates(results.rates, k),
         landmark_rates=_rates(results.landmark_rates, k),
         contrasts=_contrasts(results.contrasts, k),
+        stratified=_rounded(_contrasts(results.stratified, k), profile),
         monthly_contrasts=_contrasts(results.monthly_contrasts, k),
         incidence=_incidence(results.incidence, k, words, labels or {}) if results.incidence is not None else None,
         hazard=_model(results.hazard, profile),

@@ -13,7 +13,7 @@ from ips_outcomes.reporting.gate import Profile
 from ips_outcomes.reporting.results import Results
 from ips_outcomes.study import Study
 
-__all__ = ["cards", "estimand", "methods", "plain_words", "references"]
+__all__ = ["alerts", "cards", "estimand", "methods", "plain_words", "references"]
 
 
 def _row(estimates: Estimates | None, **values: Any) -> pd.Series | None:
@@ -30,12 +30,16 @@ def _count(number: int | None, canvas: Canvas) -> str:
     return canvas.words("finding.hidden_number") if number is None else numbers.count(number)
 
 
+#: The guideline behind the estimand block.
+ICH = "ICH E9(R1). Addendum on estimands and sensitivity analysis in clinical trials. European Medicines Agency, EMA/CHMP/ICH/436221/2017."
+
+
 def cards(study: Study, results: Results, canvas: Canvas) -> list[dict[str, Any]]:
-    """The three key numbers: the last two landmarks, and the first job."""
+    """The key numbers: the landmarks (the last three), and the first job."""
     arms, say = results.facts["arms_present"], canvas.words
     looks = canvas.styles
     made = []
-    for month in study.follow_up.landmarks[-2:]:
+    for month in study.follow_up.landmarks[-3:]:
         rows = {a: _row(results.landmark_rates, outcome=study.primary_definition, group=a, month=month) for a in arms}
         shown = [
             {"name": canvas.arms[a], "value": numbers.percent(_value(r)), "colour": looks[a]["color"]} for a, r in rows.items()
@@ -64,6 +68,16 @@ def cards(study: Study, results: Results, canvas: Canvas) -> list[dict[str, Any]
                 lines.append(f"{name}{say('column.hazard_ratio')}: {numbers.estimate_with_interval(hazard, numbers.ratio)}")
         made.append({"title": say("finding.first_job", month=last), "numbers": shown, "lines": lines})
     return made
+
+
+def alerts(results: Results, canvas: Canvas) -> list[str]:
+    """Severe findings of data quality: what a reader must know before any number."""
+    met = results.quality[(results.quality["severity"] == "severe") & results.quality["count"].fillna(1).gt(0)]
+    return [
+        canvas.words("finding.severe_line", rule=r["rule"], count=numbers.count(r["count"]), total=numbers.count(r["total"]),
+                     unit=r["unit"], source=r["source"], action=r["action"])
+        for _, r in met.iterrows()
+    ]  # fmt: skip
 
 
 def _last_time(incidence: Estimates, arm: str, last: int) -> int:
@@ -119,15 +133,21 @@ def estimand(study: Study, results: Results, canvas: Canvas) -> list[tuple[str, 
     facts, two = results.facts, results.contrasts is not None
     arms = ", ".join(canvas.arms[a] for a in facts["arms_present"])
     landmarks = ", ".join(map(str, study.follow_up.landmarks))
+    design = study.design if study.design in ("randomised", "comparison") else "unsaid"
+    crossover = []
+    if two and "crossed" in facts:
+        crossover = [say("estimand.event_crossover", n=_count(facts["reference_people"], canvas), months=study.follow_up.months,
+                         crossed=_count(facts["crossed"], canvas), reference=canvas.arms[str(study.reference)])]  # fmt: skip
     return [
-        (say("estimand.population"), [say("estimand.population_text", n=_count(facts["participants"], canvas),
-                                          at_risk=_count(facts["at_risk"], canvas))]),
-        (say("estimand.treatment"), [say("estimand.treatment_two" if two else "estimand.treatment_one", arms=arms)]),
+        (say("estimand.population"), [say("estimand.population_text", n=_count(facts["participants"], canvas)),
+                                      say("estimand.population_observed"),
+                                      say("estimand.population_at_risk", at_risk=_count(facts["at_risk"], canvas))]),
+        (say("estimand.treatment"), [say(f"estimand.treatment_{design if two else 'one'}", arms=arms)]),
         (say("estimand.variable"), [say("estimand.variable_text", label=definition.label, months=study.follow_up.months,
                                         rule=say(f"month_rule.{definition.month_rule}"))]),
         (say("estimand.events"), [say("estimand.event_death"), say("estimand.event_emigration"),
                                   say("estimand.event_subsidy", subsidy=say(f"estimand.subsidy_{definition.wage_subsidy}")),
-                                  say("estimand.event_education")]),
+                                  say("estimand.event_education"), *crossover]),
         (say("estimand.summary"), [say("estimand.summary_two" if two else "estimand.summary_one", landmarks=landmarks)]),
     ]  # fmt: skip
 
@@ -141,7 +161,7 @@ def methods(study: Study, results: Results, canvas: Canvas, profile: Profile) ->
     lines.append(say("methods.rates", method=results.rates.method))
     if results.contrasts is not None:
         lines.append(say("methods.contrasts", method=results.contrasts.method))
-        if facts["centres"] and facts["centres"] > 1:
+        if results.stratified is not None:
             lines.append(say("methods.small", clusters=facts["centres"]))
     if results.incidence is not None:
         lines.append(say("methods.incidence", method=results.incidence.method))
@@ -157,6 +177,6 @@ def methods(study: Study, results: Results, canvas: Canvas, profile: Profile) ->
 
 def references(results: Results) -> list[str]:
     """Each method's references, once."""
-    parts = [results.rates, results.contrasts, results.incidence, results.hazard, results.baseline]
+    parts = [results.rates, results.contrasts, results.stratified, results.incidence, results.hazard, results.baseline]
     found = [reference for part in parts if part is not None for reference in part.references]
-    return list(dict.fromkeys([*found, "ICH E9(R1) Addendum on estimands and sensitivity analysis in clinical trials. 2019."]))
+    return list(dict.fromkeys([*found, ICH]))

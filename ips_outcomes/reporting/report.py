@@ -190,6 +190,7 @@ def _page(study: Study, results: Results, profile: Profile, audience: str, drawn
         say=say, title=study.title, question=study.question, audience=audience, synthetic=study.synthetic,
         banner=say(f"page.{audience}_banner", profile=profile.title.lower()), contents=contents,
         cards=narrative.cards(study, results, canvas), plain=narrative.plain_words(study, results, canvas),
+        alerts=narrative.alerts(results, canvas),
         estimand=narrative.estimand(study, results, canvas), sections=sections, references=narrative.references(results),
         numbers_of={name: i for i, name in enumerate(order, start=1)}, version=__version__,
         command=say("reproduce.command", file=study.file),
@@ -200,14 +201,14 @@ def _sections(
     study: Study, results: Results, profile: Profile, canvas: Canvas, tables: dict[str, Shown], drawn: dict[str, Drawn]
 ) -> list[dict[str, Any]]:
     """The page's sections; a part that this study does not have is left out, not shown empty."""
-    say, both = canvas.words, {**tables}
+    say = canvas.words
 
     def section(id_: str, title: str, pictures: list[str], shown: list[str], folded: list[str], intro: list[str] | None = None
                 ) -> dict[str, Any]:  # fmt: skip
         parts: list[Drawn | Shown] = [drawn[p] for p in pictures if p in drawn]
-        parts += [both[t] for t in shown if t in both]
+        parts += [tables[t] for t in shown if t in tables]
         return {"id": id_, "title": title, "parts": parts, "intro": intro or [],
-                "folded": [(both[t].caption, both[t]) for t in folded if t in both]}  # fmt: skip
+                "folded": [(tables[t].caption, tables[t]) for t in folded if t in tables]}  # fmt: skip
 
     landmarks = say("section.landmarks" if results.contrasts is not None else "section.landmarks_one")
     made = [

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
 import pandas as pd
 
 from ips_outcomes.analysis import (
@@ -20,6 +21,7 @@ from ips_outcomes.errors import UnsupportedError
 from ips_outcomes.estimates import Estimates, combine, tidy
 from ips_outcomes.followup import FollowUp
 from ips_outcomes.loaders import Cohort
+from ips_outcomes.months import month_number
 from ips_outcomes.study import Study
 
 __all__ = ["BASELINE", "Results", "compute_results"]
@@ -42,6 +44,7 @@ class Results:
     landmark_rates: Estimates
     contrasts: Estimates | None
     monthly_contrasts: Estimates | None
+    stratified: Estimates | None
     incidence: Estimates | None
     hazard: Estimates | None
     subgroup_rates: Estimates | None
@@ -72,13 +75,14 @@ def compute_results(cohort: Cohort, followed: FollowUp) -> Results:
     incidence = cumulative_incidence(followed, by="arm") if len(at_risk) else None
     subgroup_rates, subgroup_contrasts = _subgroups(study, followed, landmarks[-2:], two)
     return Results(
-        facts=_facts(study, followed, present),
+        facts=_facts(cohort, followed, present),
         flow=followed.flow.assign(left_arms=[x if isinstance(x, dict) else {} for x in _column(followed.flow, "left_arms")]),
         baseline=baseline_table(followed.baseline, BASELINE, reference=study.reference if two else None),
         rates=rates,
         landmark_rates=landmark_rates,
         contrasts=contrasts,
         monthly_contrasts=monthly,
+        stratified=_stratified(study, followed) if two else None,
         incidence=incidence,
         hazard=_hazard(followed) if two else None,
         subgroup_rates=subgroup_rates,
@@ -95,7 +99,31 @@ def _column(table: pd.DataFrame, name: str) -> list[Any]:
     return table[name].tolist() if name in table else [None] * len(table)
 
 
-def _facts(study: Study, followed: FollowUp, present: list[str]) -> dict[str, Any]:
+#: Schemes that give a control what the service gives.
+SUPPORTED_EMPLOYMENT = ("INDJOBSTOT", "IPSUNG")
+
+
+def _stratified(study: Study, followed: FollowUp) -> Estimates | None:
+    """The landmarks compared within centres, where individuals were randomised at several."""
+    if study.design != "randomised" or followed.baseline["centre"].nunique() < 2:
+        return None
+    return compare_arms(followed, study.primary_definition, at=list(study.follow_up.landmarks), strata="centre")
+
+
+def _crossed(cohort: Cohort, followed: FollowUp) -> dict[str, int]:
+    """People in the reference arm, and how many of them started supported employment from month 0 on."""
+    study, people = cohort.study, followed.baseline
+    if study.reference is None or not study.sources_of("programmes"):
+        return {}
+    controls = people[people["arm"] == study.reference].set_index("person_id")["index_month"]
+    spells = cohort.programmes[cohort.programmes["scheme"].isin(SUPPORTED_EMPLOYMENT)]
+    spells = spells[spells["person_id"].isin(controls.index)]
+    month = month_number(spells["start"]) - spells["person_id"].map(controls).to_numpy(dtype=np.int64)
+    crossed = spells["person_id"][(month >= 0) & (month <= study.follow_up.months)].nunique()
+    return {"reference_people": len(controls), "crossed": int(crossed)}
+
+
+def _facts(cohort: Cohort, followed: FollowUp, present: list[str]) -> dict[str, Any]:
     people = followed.baseline
     crossing = followed.person_months.drop_duplicates("person_id")["crosses_2015_break"]
     return {
@@ -103,6 +131,7 @@ def _facts(study: Study, followed: FollowUp, present: list[str]) -> dict[str, An
         "at_risk": int(followed.first_job["at_risk"].sum()),
         "centres": int(people["centre"].nunique()),
         "crossing": int(crossing.sum()),
+        **_crossed(cohort, followed),
         "arms_present": present,
     }
 

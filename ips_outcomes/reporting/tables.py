@@ -15,7 +15,7 @@ from ips_outcomes.reporting import numbers
 from ips_outcomes.reporting.figures import Canvas
 from ips_outcomes.reporting.flow_figure import reason_words, step_label
 from ips_outcomes.reporting.results import BASELINE, Results
-from ips_outcomes.study import Study
+from ips_outcomes.study import Study, Subgroup
 
 __all__ = ["Row", "Shown", "all_tables"]
 
@@ -206,6 +206,13 @@ def _sensitivity(study: Study, results: Results, canvas: Canvas) -> Shown | None
             name = definition_label(study, outcome, canvas)
             name += f": {canvas.arms[contrast.split(' - ')[0]]}" if len(contrasts) > 1 else ""
             rows.append(Row((name, *cells)))
+    within = results.stratified.select(measure="risk_difference").table if results.stratified is not None else table.iloc[:0]
+    for contrast in dict.fromkeys(within["contrast"]):
+        picked = [_pick(within, contrast=contrast, month=m) for m in study.follow_up.landmarks]
+        cells = [numbers.NOTHING if r is None else numbers.estimate_with_interval(r, numbers.points) for r in picked]
+        name = say("definition.stratified", label=study.employed[study.primary_definition].label)
+        name += f": {canvas.arms[contrast.split(' - ')[0]]}" if len(contrasts) > 1 else ""
+        rows.append(Row((name, *cells)))
     columns = (say("column.definition"), *(say("axis.month", month=m) for m in study.follow_up.landmarks))
     return Shown(say("table.sensitivity"), columns, tuple(rows))
 
@@ -239,7 +246,7 @@ def _hazard(results: Results, canvas: Canvas) -> Shown | None:
         say("column.hazard_ratio"),
         say("column.p"),
     )
-    return Shown(say("table.hazard"), columns, tuple(rows))
+    return Shown(say("table.hazard"), columns, tuple(rows), (say("note.hazard"),))
 
 
 def _contrast_label(contrast: str, canvas: Canvas) -> str:
@@ -258,6 +265,17 @@ def _ended(results: Results, canvas: Canvas, arms: dict[str, str]) -> Shown:
     return Shown(say("table.ended"), (say("column.ended_by"), *arms.values()), tuple(rows))
 
 
+def _condition(subgroup: Subgroup, canvas: Canvas) -> str:
+    """The condition as a reader would say it."""
+    say = canvas.words
+    name = say.label("baseline", subgroup.column)
+    if subgroup.values is not None:
+        return f"{name}: {', '.join(say.label('baseline', value) for value in subgroup.values)}"
+    low, high = (None if v is None else f"{v:g}" for v in (subgroup.at_least, subgroup.at_most))
+    kind = "at_most" if low is None else "at_least" if high is None else "range"
+    return f"{name}: {say('condition.' + kind, low=low, high=high)}"
+
+
 def _subgroups(study: Study, results: Results, canvas: Canvas, arms: dict[str, str]) -> Shown | None:
     if results.subgroup_rates is None:
         return None
@@ -270,7 +288,7 @@ def _subgroups(study: Study, results: Results, canvas: Canvas, arms: dict[str, s
     columns += [say("column.risk_difference")] if compared else []
     rows = []
     for name, subgroup in study.subgroups.items():
-        rows.append(Row((f"{subgroup.label}: {subgroup.rule}",), heading=True))
+        rows.append(Row((f"{subgroup.label} ({_condition(subgroup, canvas)})",), heading=True))
         levels = [x for x in (subgroup.label, subgroup.label_other) if x in set(table.loc[table["subgroup"] == name, "level"])]
         levels += [x for x in dict.fromkeys(table.loc[table["subgroup"] == name, "level"]) if x not in levels]
         for level in levels:
@@ -347,7 +365,7 @@ def csv_tables(results: Results) -> dict[str, pd.DataFrame]:
     """Every released table as data, by file name."""
     parts: dict[str, Estimates | pd.DataFrame | None] = {
         "baseline": results.baseline, "rates_by_month": results.rates, "rates_at_landmarks": results.landmark_rates,
-        "contrasts_at_landmarks": results.contrasts, "contrasts_by_month": results.monthly_contrasts,
+        "contrasts_at_landmarks": results.contrasts, "contrasts_within_centres": results.stratified, "contrasts_by_month": results.monthly_contrasts,
         "first_job_incidence": results.incidence, "first_job_hazard_ratio": results.hazard,
         "subgroup_rates": results.subgroup_rates, "subgroup_contrasts": results.subgroup_contrasts,
         "register_sources": results.sources, "not_observed": results.observation, "first_job_ended_by": results.ended,

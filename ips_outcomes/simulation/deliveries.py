@@ -286,6 +286,8 @@ def _write_ameld_month(folder: Path, number: int, rows: pd.DataFrame, people: Pe
 def write_schemes(folder: Path, schemes: pd.DataFrame, keys: Keys, extraction: str) -> None:
     """Write ``tiltak.csv``: participations in NAV schemes."""
     key = keys["schemes"][schemes["person"]]
+    # the employer is named in a-ordningen's keys, and so only where the job stands there
+    named = (schemes["employer"] >= 0) & (schemes["start"] >= np.datetime64(f"{AMELD_PERIOD[0]}-01"))
     ongoing = schemes["end"] > np.datetime64(extraction)
     table = pd.DataFrame({
         "lopenr_person": key,
@@ -293,7 +295,7 @@ def write_schemes(folder: Path, schemes: pd.DataFrame, keys: Keys, extraction: s
         "deltakerStatus": np.where(ongoing & (schemes["status"] == "FULLFORT"), "DELTAR", schemes["status"]),
         "startDato": np.datetime_as_string(schemes["start"].to_numpy().astype("datetime64[D]")),
         "sluttDato": np.where(ongoing, "", np.datetime_as_string(schemes["end"].to_numpy().astype("datetime64[D]"))),
-        "lopenr_virksomhet": np.where(schemes["employer"] >= 0, _employer_key(schemes["employer"].clip(lower=0), "9"), ""),
+        "lopenr_virksomhet": np.where(named, _employer_key(schemes["employer"].clip(lower=0), "9"), ""),
     })  # fmt: skip
     started = schemes["start"] <= np.datetime64(extraction)
     table = table[(key != "") & started].sort_values(["lopenr_person", "startDato", "tiltakskode"])

@@ -15,8 +15,8 @@ from ips_outcomes.simulation.people import draw_people, load_truth
 
 __all__ = ["DEMO_SEED", "simulate_study"]
 
-#: The seed of the study in data/synthetic: of the first 3,000, one whose sample lies near the truth it was drawn from.
-DEMO_SEED = 385
+#: The seed of the study in data/synthetic: of the first 3,000, one whose rates at months 12, 18, 31 and 43 lie within 2 points of the truth.
+DEMO_SEED = 146
 
 
 def simulate_study(out: str | Path, *, seed: int = DEMO_SEED, participants: int | None = None, one_arm: bool = False) -> Path:

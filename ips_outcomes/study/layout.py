@@ -32,7 +32,7 @@ class Column(_Strict):
     ``month``. ``dates`` says how a date is written: ``iso``, ``yyyymmdd``,
     ``yyyymm_first`` and ``yyyymm_last`` (the first or last day of that month),
     ``stata`` (days since 1960, or a Stata date), ``native`` (the file's own
-    date type).
+    date type). ``certainty`` is given where it differs from the layout's.
     """
 
     name: str = ""
@@ -43,6 +43,7 @@ class Column(_Strict):
     missing: tuple[str, ...] = ()
     required: bool = False
     unit: str = ""
+    certainty: Literal["verified", "secondary", "derived", "assumed"] | None = None
     meaning: str
 
 

@@ -174,7 +174,7 @@ class Study(_Strict):
 
     title: str
     question: str = ""
-    design: Literal["randomised", "one_arm", "comparison"] = "randomised"
+    design: Literal["randomised", "one_arm", "comparison"] | None = None
     synthetic: bool = False
     public: bool = False
     language: Literal["en"] = "en"

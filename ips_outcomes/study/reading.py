@@ -270,6 +270,8 @@ def _crosswise(
     for table, names in (("employed", study.employed), ("subgroups", study.subgroups)):
         for name in sorted(names.keys() & RESERVED):
             add((table, name), "this name is taken by a column of the package", "choose another name")
+    if study.design == "one_arm" and study.reference is not None:
+        add(("design",), "a study of one arm has no arms to compare", 'say "randomised" or "comparison", or name one arm')
     for name in sorted(study.employed.keys() & study.subgroups.keys()):
         add(("subgroups", name), "a definition of employed has this name too", "choose another name")
     profiles = resources.files("ips_outcomes") / "reporting" / "profiles"
