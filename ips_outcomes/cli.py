@@ -157,7 +157,8 @@ def check(study: Path) -> None:
     arms = cohort.participants["arm"]
     people = ", ".join(f"{label} {(arms == arm).sum()}" for arm, label in asked.arm_labels.items())
     severe = int(((cohort.quality["severity"] == "severe") & (cohort.quality["count"] > 0)).sum())
-    verdict = f"can be run, but {severe} severe findings above need a look" if severe else "is sound"
+    need = "finding above needs" if severe == 1 else "findings above need"
+    verdict = f"can be run, but {severe} severe {need} a look" if severe else "is sound"
     click.echo(f"\nThe study {verdict}: {len(cohort.participants):,} participants ({people}).")
 
 
