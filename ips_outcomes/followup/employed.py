@@ -73,6 +73,16 @@ class JobMonths:
             delivered[of_source] = cells[table["person"][of_source], table["column"][of_source]]
         return table[delivered].reset_index(drop=True)
 
+    @cached_property
+    def on_status_day(self) -> Observation:
+        """What is observed by definitions that look at the 16th."""
+        return observe(self.grid, on_status_day=True)
+
+    @cached_property
+    def on_some_day(self) -> Observation:
+        """What is observed by definitions that look at any day of the month."""
+        return observe(self.grid, on_status_day=False)
+
     def _period(self, source: str) -> tuple[int, int]:
         return self.grid.cohort.study.sources[source].period_numbers or (0, 0)
 
@@ -109,7 +119,7 @@ def answer(jobs: JobMonths, definition: Definition, *, new_employer: bool = Fals
     taken out first: their hours and pay count for nothing.
     """
     grid = jobs.grid
-    observation = observe(grid, on_status_day=definition.month_rule == "status_day")
+    observation = jobs.on_status_day if definition.month_rule == "status_day" else jobs.on_some_day
     rows = _counted(jobs, definition)
     rows = rows[~_held_at_start(jobs, rows)] if new_employer else rows
     taken, unnamed, foreign = _on_schemes(jobs, definition, rows)

@@ -61,17 +61,6 @@ def _month_ticks(axes: Axes, first: int, last: int, *, every: int) -> list[int]:
     return ticks
 
 
-def _direct_labels(axes: Axes, ends: list[tuple[float, float, str, str]], lowest_gap: float) -> None:
-    """Names at the ends of lines, moved apart where they would touch."""
-    ends = sorted((e for e in ends if np.isfinite(e[1])), key=lambda e: e[1])
-    shown = -np.inf
-    for x, y, text, colour in ends:
-        at = max(y, shown + lowest_gap)
-        shown = at
-        axes.annotate(text, (x, at), xytext=(6, 0), textcoords="offset points", color=colour, va="center",
-                      fontweight="bold", annotation_clip=False)  # fmt: skip
-
-
 def _legend(axes: Axes, canvas: Canvas, arms: list[str], *, lines: bool = True) -> None:
     handles = []
     for arm in arms:

@@ -10,7 +10,6 @@ import threading
 import warnings
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
 
 import matplotlib as mpl
 import numpy as np
@@ -20,10 +19,10 @@ from matplotlib.backends.backend_pdf import FigureCanvasPdf
 from matplotlib.backends.backend_svg import FigureCanvasSVG
 from matplotlib.figure import Figure
 
-from ips_outcomes.estimates import Estimates
 from ips_outcomes.reporting import figures, numbers, style
 from ips_outcomes.reporting.figures import Canvas, DotRow
 from ips_outcomes.reporting.flow_figure import flow_chart
+from ips_outcomes.reporting.lookup import pick
 from ips_outcomes.reporting.results import BASELINE, Results
 from ips_outcomes.study import Study
 
@@ -114,15 +113,10 @@ def _printed(figure: Figure, kind: str) -> bytes:
     return buffer.getvalue()
 
 
-def _row(estimates: Estimates, **values: Any) -> pd.Series | None:
-    rows = estimates.select(**values).table
-    return None if rows.empty else rows.iloc[0]
-
-
 def _shares(results: Results, canvas: Canvas, month: int, arms: list[str]) -> str:
     parts = []
     for arm in arms:
-        row = _row(results.rates, group=arm, month=month)
+        row = pick(results.rates, group=arm, month=month)
         parts.append(f"{canvas.arms[arm]} {numbers.percent(None if row is None else row['estimate'])}")
     return ", ".join(parts)
 
@@ -137,7 +131,7 @@ def plan_figures(study: Study, results: Results, canvas: Canvas) -> list[Plan]:
     plans = [_flow(results, canvas)]
     if results.contrasts is not None:
         plans.append(_balance(results, canvas))
-    rates = {arm: _row(results.rates, group=arm, month=last) for arm in arms}
+    rates = {arm: pick(results.rates, group=arm, month=last) for arm in arms}
     shares = {arm: numbers.percent(None if row is None else row["estimate"]) for arm, row in rates.items()}
     if study.reference in arms and len(arms) > 1:
         first = next(a for a in arms if a != study.reference)
@@ -154,7 +148,7 @@ def plan_figures(study: Study, results: Results, canvas: Canvas) -> list[Plan]:
                           say("caption.difference", label=label), say("alt.difference", text="; ".join(texts))))  # fmt: skip
     incidence = results.incidence
     if incidence is not None:
-        final = [_row(incidence, group=a, time=last) for a in arms]
+        final = [pick(incidence, group=a, time=last) for a in arms]
         words = [
             f"{canvas.arms[a]} {numbers.percent(None if r is None else r['estimate'])}" for a, r in zip(arms, final, strict=True)
         ]

@@ -10,19 +10,11 @@ from ips_outcomes.estimates import Estimates
 from ips_outcomes.reporting import numbers
 from ips_outcomes.reporting.figures import Canvas
 from ips_outcomes.reporting.gate import Profile
+from ips_outcomes.reporting.lookup import cell, pick
 from ips_outcomes.reporting.results import Results
 from ips_outcomes.study import Study
 
 __all__ = ["alerts", "cards", "estimand", "methods", "plain_words", "references"]
-
-
-def _row(estimates: Estimates | None, **values: Any) -> pd.Series | None:
-    rows = estimates.select(**values).table if estimates is not None else pd.DataFrame()
-    return None if rows.empty else rows.iloc[0]
-
-
-def _value(row: pd.Series | None, column: str = "estimate") -> Any:
-    return None if row is None else row[column]
 
 
 def _count(number: int | None, canvas: Canvas) -> str:
@@ -40,9 +32,9 @@ def cards(study: Study, results: Results, canvas: Canvas) -> list[dict[str, Any]
     looks = canvas.styles
     made = []
     for month in study.follow_up.landmarks[-3:]:
-        rows = {a: _row(results.landmark_rates, outcome=study.primary_definition, group=a, month=month) for a in arms}
+        rows = {a: pick(results.landmark_rates, outcome=study.primary_definition, group=a, month=month) for a in arms}
         shown = [
-            {"name": canvas.arms[a], "value": numbers.percent(_value(r)), "colour": looks[a]["color"]} for a, r in rows.items()
+            {"name": canvas.arms[a], "value": numbers.percent(cell(r)), "colour": looks[a]["color"]} for a, r in rows.items()
         ]
         lines = []
         if results.contrasts is not None:
@@ -58,8 +50,8 @@ def cards(study: Study, results: Results, canvas: Canvas) -> list[dict[str, Any]
     if results.incidence is not None:
         shown = []
         for arm in arms:
-            row = _row(results.incidence, group=arm, time=_last_time(results.incidence, arm, last))
-            shown.append({"name": canvas.arms[arm], "value": numbers.percent(_value(row)), "colour": looks[arm]["color"]})
+            row = pick(results.incidence, group=arm, time=_last_time(results.incidence, arm, last))
+            shown.append({"name": canvas.arms[arm], "value": numbers.percent(cell(row)), "colour": looks[arm]["color"]})
         lines = []
         hazards = results.hazard.table if results.hazard is not None else pd.DataFrame()
         for _, hazard in hazards.iterrows():
@@ -114,7 +106,7 @@ def plain_words(study: Study, results: Results, canvas: Canvas) -> list[str]:
     label = study.employed[study.primary_definition].label.lower()
     shares = {}
     for arm in arms:
-        value = _value(_row(results.landmark_rates, outcome=study.primary_definition, group=arm, month=month))
+        value = cell(pick(results.landmark_rates, outcome=study.primary_definition, group=arm, month=month))
         if value is None or pd.isna(value):
             return []
         shares[arm] = numbers.decimal(100 * float(value), 0)

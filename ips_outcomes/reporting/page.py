@@ -16,7 +16,7 @@ __all__ = ["Drawn", "render"]
 
 @dataclass(frozen=True)
 class Drawn:
-    """A figure as it goes into the page: wide and narrow SVG, words, and the table behind it."""
+    """A figure as it goes into the page: wide and narrow SVG, and words."""
 
     name: str
     caption: str
@@ -24,7 +24,6 @@ class Drawn:
     wide: bytes
     narrow: bytes
     size: tuple[int, int]
-    table: str
 
 
 def _data(svg: bytes) -> str:

@@ -173,7 +173,7 @@ def _draw(study: Study, results: Results) -> dict[str, tuple[Plan, dict[str, byt
     made = {}
     plans = plan_figures(study, results, wide)
     for plan, (files, size, small) in zip(plans, draw_all(plans, wide, narrow), strict=True):
-        shown = Drawn(plan.name, plan.caption, plan.alt, files["svg"], small["svg"], size, plan.name)
+        shown = Drawn(plan.name, plan.caption, plan.alt, files["svg"], small["svg"], size)
         made[plan.name] = (plan, files, shown)
     return made
 

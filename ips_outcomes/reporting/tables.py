@@ -7,13 +7,13 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
-import numpy as np
 import pandas as pd
 
 from ips_outcomes.estimates import Estimates
 from ips_outcomes.reporting import numbers
 from ips_outcomes.reporting.figures import Canvas
 from ips_outcomes.reporting.flow_figure import reason_words, step_label
+from ips_outcomes.reporting.lookup import cell, pick
 from ips_outcomes.reporting.results import BASELINE, Results
 from ips_outcomes.study import Study, Subgroup
 
@@ -38,14 +38,6 @@ class Shown:
     rows: tuple[Row, ...]
     notes: tuple[str, ...] = ()
     text_columns: frozenset[int] = field(default=frozenset({0}))
-
-
-def _pick(table: pd.DataFrame, **values: Any) -> pd.Series | None:
-    keep = np.ones(len(table), dtype=bool)
-    for column, value in values.items():
-        keep &= table[column].to_numpy(dtype=object, na_value=None) == value
-    found = np.flatnonzero(keep)
-    return table.iloc[found[0]] if len(found) else None
 
 
 def _share(row: pd.Series | None) -> str:
@@ -108,18 +100,18 @@ def _baseline(results: Results, canvas: Canvas, arms: dict[str, str]) -> Shown:
         part = table[table["outcome"] == column]
         if part.empty or not (part.loc[part["measure"] != "missing", "n"].fillna(1) > 0).any():
             continue
-        unknown = [numbers.count(_value(part, "events", measure="missing", group=a)) for a in arms]
+        unknown = [numbers.count(cell(pick(part, measure="missing", group=a), "events")) for a in arms]
         differences = [
-            numbers.decimal(_value(part, "estimate", measure="standardised_difference", contrast=c), 2) for c in contrasts
+            numbers.decimal(cell(pick(part, measure="standardised_difference", contrast=c), "estimate"), 2) for c in contrasts
         ]
         name = say.label("baseline", column)
         if kind == "number":
-            cells = [_mean(_pick(part, measure="mean", group=a)) for a in arms]
+            cells = [_mean(pick(part, measure="mean", group=a)) for a in arms]
             rows.append(Row((name, *cells, *(differences if compared else ()))))
         else:
             rows.append(Row((name, *[""] * len(arms), *(differences if compared else ()))))
             for level in dict.fromkeys(part.loc[part["measure"] == "share", "level"]):
-                shares = [_number_and_share(_pick(part, measure="share", group=a, level=level)) for a in arms]
+                shares = [_number_and_share(pick(part, measure="share", group=a, level=level)) for a in arms]
                 text = f"NUS {level}" if column == "education_level" else say.label("baseline", str(level))
                 rows.append(Row((text, *shares, *([""] * len(contrasts) if compared else ())), indent=True))
         if any(text != "0" for text in unknown):
@@ -127,11 +119,6 @@ def _baseline(results: Results, canvas: Canvas, arms: dict[str, str]) -> Shown:
     heads = [f"{label}" for label in arms.values()]
     labels = [say("column.standardised_difference") for _ in contrasts] if compared else []
     return Shown(say("table.baseline"), (say("column.characteristic"), *heads, *labels), tuple(rows))
-
-
-def _value(table: pd.DataFrame, column: str, **values: Any) -> Any:
-    row = _pick(table, **values)
-    return None if row is None else row[column]
 
 
 def _mean(row: pd.Series | None) -> str:
@@ -165,7 +152,7 @@ def _landmarks(study: Study, results: Results, canvas: Canvas, arms: dict[str, s
         for outcome in dict.fromkeys(table["outcome"]):
             cells = []
             for arm in arms:
-                row = _pick(table, outcome=outcome, month=month, group=arm)
+                row = pick(table, outcome=outcome, month=month, group=arm)
                 cells += [_of(row), _share(row)]
             rows.append(Row((definition_label(study, outcome, canvas), *cells), indent=True))
     return Shown(say("table.landmarks"), tuple(columns), tuple(rows))
@@ -181,9 +168,9 @@ def _contrasts(study: Study, results: Results, canvas: Canvas) -> Shown | None:
         part = table[table["month"] == month]
         for arm in dict.fromkeys(c.split(" - ")[0] for c in part.loc[part["measure"] == "risk_difference", "contrast"]):
             of_arm = part[part["contrast"].str.startswith((f"{arm} - ", f"{arm} / "))]
-            cells = [numbers.estimate_with_interval(_pick(of_arm, measure=m), style) for m, style in _STYLES.items()]
+            cells = [numbers.estimate_with_interval(pick(of_arm, measure=m), style) for m, style in _STYLES.items()]
             name = say("axis.month", month=month) + (f", {canvas.arms[arm]}" if several else "")
-            rows.append(Row((name, *cells, numbers.p_value(_value(of_arm, "p_value", measure="risk_difference")))))
+            rows.append(Row((name, *cells, numbers.p_value(cell(pick(of_arm, measure="risk_difference"), "p_value")))))
     columns = (say("column.month"), *(say(f"column.{m}") for m in _STYLES), say("column.p"))
     return Shown(say("table.contrasts", label=study.employed[study.primary_definition].label), columns, tuple(rows))
 
@@ -201,14 +188,14 @@ def _sensitivity(study: Study, results: Results, canvas: Canvas) -> Shown | None
     rows = []
     for outcome in dict.fromkeys(table["outcome"]):
         for contrast in contrasts:
-            picked = [_pick(table, outcome=outcome, contrast=contrast, month=m) for m in study.follow_up.landmarks]
+            picked = [pick(table, outcome=outcome, contrast=contrast, month=m) for m in study.follow_up.landmarks]
             cells = [numbers.NOTHING if r is None else numbers.estimate_with_interval(r, numbers.points) for r in picked]
             name = definition_label(study, outcome, canvas)
             name += f": {canvas.arms[contrast.split(' - ')[0]]}" if len(contrasts) > 1 else ""
             rows.append(Row((name, *cells)))
     within = results.stratified.select(measure="risk_difference").table if results.stratified is not None else table.iloc[:0]
     for contrast in dict.fromkeys(within["contrast"]):
-        picked = [_pick(within, contrast=contrast, month=m) for m in study.follow_up.landmarks]
+        picked = [pick(within, contrast=contrast, month=m) for m in study.follow_up.landmarks]
         cells = [numbers.NOTHING if r is None else numbers.estimate_with_interval(r, numbers.points) for r in picked]
         name = say("definition.stratified", label=study.employed[study.primary_definition].label)
         name += f": {canvas.arms[contrast.split(' - ')[0]]}" if len(contrasts) > 1 else ""
@@ -224,7 +211,7 @@ def _first_job(study: Study, results: Results, canvas: Canvas, arms: dict[str, s
     rows = []
     for month in study.follow_up.landmarks:
         for arm, label in arms.items():
-            row = _pick(table, group=arm, time=month)
+            row = pick(table, group=arm, time=month)
             name = say("axis.month", month=month) + (f", {label}" if len(arms) > 1 else "")
             at_risk = numbers.NOTHING if row is None else numbers.count(row["at_risk"])
             rows.append(Row((name, at_risk, _share(row))))
@@ -260,7 +247,7 @@ def _ended(results: Results, canvas: Canvas, arms: dict[str, str]) -> Shown:
     for reason in dict.fromkeys(["first_job", "death", "end_of_follow_up", *table["ended_by"]]):
         if reason not in set(table["ended_by"]):
             continue
-        cells = [_value(table, "people", arm=a, ended_by=reason) for a in arms]
+        cells = [cell(pick(table, arm=a, ended_by=reason), "people") for a in arms]
         rows.append(Row((say.label("reason", reason).capitalize(), *["0" if c is None else numbers.count(c) for c in cells])))
     return Shown(say("table.ended"), (say("column.ended_by"), *arms.values()), tuple(rows))
 
@@ -293,13 +280,13 @@ def _subgroups(study: Study, results: Results, canvas: Canvas, arms: dict[str, s
         levels += [x for x in dict.fromkeys(table.loc[table["subgroup"] == name, "level"]) if x not in levels]
         for level in levels:
             for month in months:
-                found = [_pick(table, subgroup=name, level=level, group=arm, month=month) for arm in arms]
+                found = [pick(table, subgroup=name, level=level, group=arm, month=month) for arm in arms]
                 cells = [
                     _of(r) if r is None or pd.isna(r["estimate"]) else f"{_of(r)} ({numbers.percent(r['estimate'])})"
                     for r in found
                 ]
                 if compared and contrasts is not None:
-                    row = _pick(contrasts.table, subgroup=name, level=level, month=month, measure="risk_difference")
+                    row = pick(contrasts.table, subgroup=name, level=level, month=month, measure="risk_difference")
                     cells.append(numbers.NOTHING if row is None else numbers.estimate_with_interval(row, numbers.points))
                 rows.append(Row((level if month == months[0] else "", str(month), *cells), indent=True))
     return Shown(say("table.subgroups"), tuple(columns), tuple(rows))
