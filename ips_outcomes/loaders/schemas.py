@@ -6,8 +6,12 @@ allowed values stand in the descriptions.
 
 from __future__ import annotations
 
+from typing import get_args
+
 import pandas as pd
 import pandera.pandas as pa
+
+from ips_outcomes.study import Benefit
 
 __all__ = ["SCHEMAS", "validate"]
 
@@ -51,7 +55,7 @@ SCHEMAS: dict[str, pa.DataFrameSchema] = {
         "start": _column(_DAY, "First day of the job", nullable=True),
         "end": _column(_DAY, "Last day of the job; empty while it goes on", nullable=True),
         "employer": _column(object, "Pseudonymous employer", nullable=True),
-        "kind": _column(object, "ordinary or freelance", checks=pa.Check.isin(["ordinary", "freelance"])),
+        "kind": _column(object, "ordinary, freelance, or unknown (a wide table left the month blank)", checks=pa.Check.isin(["ordinary", "freelance", "unknown"])),
         "basis": _column(object, "a-ordningen's basis for counting as employed, 1a to 5b", nullable=True),
         "position_percent": _column(float, "Percent of full time", nullable=True),
         "weekly_hours": _column(float, "Agreed hours a week; unknown where not above zero", nullable=True),
@@ -72,6 +76,42 @@ SCHEMAS: dict[str, pa.DataFrameSchema] = {
         "start": _column(_DAY, "First day"),
         "end": _column(_DAY, "Last day; empty while it goes on", nullable=True),
         "employer": _column(object, "The scheme employer, in the job register's keys", nullable=True),
+    }, strict=True),
+    "benefits": pa.DataFrameSchema({
+        "person_id": _PERSON,
+        "source": _column(object, "Delivery"),
+        "benefit": _column(object, "Kind of benefit", checks=pa.Check.isin(list(get_args(Benefit)))),
+        "degree": _column(float, "Percent; empty where the register does not say", nullable=True,
+                          checks=pa.Check.in_range(0, 100)),
+        "amount_ore": _column("Int64", "Amount over the spell, whole øre", nullable=True),
+        "start": _column(_DAY, "First day"),
+        "end": _column(_DAY, "Last day; empty while it goes on", nullable=True),
+    }, strict=True),
+    "education": pa.DataFrameSchema({
+        "person_id": _PERSON,
+        "source": _column(object, "Delivery"),
+        "record": _column(object, "highest (level held from start on) or course (attended from start to end)",
+                          checks=pa.Check.isin(["highest", "course"])),
+        "nus": _column(object, "NUS2000 code as delivered", nullable=True),
+        "level": _column("Int64", "First digit of NUS2000, 0 to 8", nullable=True, checks=pa.Check.in_range(0, 8)),
+        "start": _column(_DAY, "Day from which the level is held, or first day of the course"),
+        "end": _column(_DAY, "Last day of the course; empty while it goes on", nullable=True),
+        "completed": _column(object, "yes or no, for a course; empty where not said", nullable=True,
+                             checks=pa.Check.isin(["yes", "no"])),
+    }, strict=True),
+    "income": pa.DataFrameSchema({
+        "person_id": _PERSON,
+        "source": _column(object, "Delivery"),
+        "year": _column("int64", "Calendar year; a year's total is never spread over months"),
+        "income": _column(object, "Kind of income, such as wage, work or disability"),
+        "amount_ore": _column("Int64", "Total of the year, whole øre", nullable=True),
+    }, strict=True),
+    "services": pa.DataFrameSchema({
+        "person_id": _PERSON,
+        "source": _column(object, "Delivery"),
+        "measure": _column(object, "What was recorded, such as contact or employer_contact"),
+        "date": _column(_DAY, "Day of the record"),
+        "value": _column(float, "Number recorded; 1 where a row is one contact", nullable=True),
     }, strict=True),
     "residence": pa.DataFrameSchema({
         "person_id": _PERSON,

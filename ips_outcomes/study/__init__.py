@@ -2,7 +2,19 @@
 
 from ips_outcomes.study.conditions import Subgroup
 from ips_outcomes.study.layout import Column, Layout, load_layout
-from ips_outcomes.study.model import Definition, Key, Source, Study
+from ips_outcomes.study.model import Benefit, Definition, EngineSettings, Key, Source, Study
 from ips_outcomes.study.reading import load_study
 
-__all__ = ["Column", "Definition", "Key", "Layout", "Source", "Study", "Subgroup", "load_layout", "load_study"]
+__all__ = [
+    "Benefit",
+    "Column",
+    "Definition",
+    "EngineSettings",
+    "Key",
+    "Layout",
+    "Source",
+    "Study",
+    "Subgroup",
+    "load_layout",
+    "load_study",
+]

@@ -13,11 +13,14 @@ from importlib import resources
 from pathlib import Path
 from typing import Literal
 
-from pydantic import BaseModel, ConfigDict, Field, field_validator
+from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
-__all__ = ["Column", "Layout", "builtin_layouts", "load_layout"]
+__all__ = ["Column", "Layout", "Wide", "builtin_layouts", "load_layout"]
 
-Table = Literal["participants", "jobs", "job_months", "people", "residence", "programmes"]
+Table = Literal[
+    "participants", "jobs", "job_months", "people", "residence", "programmes", "benefits", "education", "income", "services"
+]
+Certainty = Literal["verified", "secondary", "derived", "assumed"]
 
 
 class _Strict(BaseModel):
@@ -33,18 +36,58 @@ class Column(_Strict):
     ``yyyymm_first`` and ``yyyymm_last`` (the first or last day of that month),
     ``stata`` (days since 1960, or a Stata date), ``native`` (the file's own
     date type). ``certainty`` is given where it differs from the layout's.
+
+    ``aliases`` are other names that deliveries give the same column.
+    ``codes`` may name a range of whole numbers (``"10-60"``).
+    ``valid_from`` says from which month (``YYYY-MM``) a code meant anything.
+    ``checkbox`` stands for REDCap's ``name___code`` columns: the value is the
+    code of the box that is ticked, or several codes joined by ``+`` in the
+    order of the columns.
     """
 
     name: str = ""
+    aliases: tuple[str, ...] = ()
     match: Literal["exact", "suffix"] = "exact"
-    type: Literal["key", "text", "code", "integer", "number", "date", "month"]
+    type: Literal["key", "text", "code", "integer", "number", "date", "month", "checkbox"]
     dates: Literal["iso", "yyyymmdd", "yyyymm_first", "yyyymm_last", "stata", "native"] = "iso"
     codes: dict[str, str] = Field(default_factory=dict)
     missing: tuple[str, ...] = ()
     required: bool = False
     unit: str = ""
-    certainty: Literal["verified", "secondary", "derived", "assumed"] | None = None
+    valid_from: dict[str, str] = Field(default_factory=dict)
+    certainty: Certainty | None = None
     meaning: str
+
+    @field_validator("codes")
+    @classmethod
+    def _ranges_written_out(cls, codes: dict[str, str]) -> dict[str, str]:
+        plain: dict[str, str] = {}
+        for code, meaning in codes.items():
+            ends = re.fullmatch(r"(\d+)-(\d+)", code)
+            between = range(int(ends[1]), int(ends[2]) + 1) if ends else ()
+            plain |= dict.fromkeys(map(str, between), meaning) if ends else {code: meaning}
+        return plain
+
+
+class Wide(_Strict):
+    """Columns that repeat by month or year, one cell each: every cell becomes a row.
+
+    ``pattern`` is matched against whole column names and has the named group
+    ``year``, and ``month`` where columns are months. ``becomes`` is the
+    layout's column that holds the cells. The cell's month becomes the row's
+    month (as if it came from a file of that month); its year the column
+    ``year``.
+    """
+
+    pattern: str
+    becomes: str
+
+    @field_validator("pattern")
+    @classmethod
+    def _pattern_names_year(cls, pattern: str) -> str:
+        if "year" not in re.compile(pattern).groupindex:
+            raise ValueError("the pattern needs the named group year, and month where columns are months")
+        return pattern
 
 
 class TextFormat(_Strict):
@@ -56,17 +99,33 @@ class TextFormat(_Strict):
 
 
 class Layout(_Strict):
-    """A kind of extract."""
+    """A kind of extract.
+
+    ``constants`` are values that every row has, such as ``benefit = "aap"``.
+    ``rows`` keeps only rows whose raw column holds one of the values (an event
+    of REDCap, say); the others are set aside and counted. ``open_end`` says
+    what a spell without an end is: still going on, or not usable.
+    """
 
     title: str
     table: Table
     kind: Literal["FIXED", "STATUS", "EVENT", "ACCUMULATED"]
     knowledge: str
-    certainty: Literal["verified", "secondary", "derived", "assumed"]
+    certainty: Certainty
     source_system: str = ""
     file_month: str = ""
+    constants: dict[str, str] = Field(default_factory=dict)
+    rows: dict[str, tuple[str, ...]] = Field(default_factory=dict)
+    open_end: Literal["open", "drop"] = "open"
+    wide: Wide | None = None
     text: TextFormat = TextFormat()
     columns: dict[str, Column]
+
+    @model_validator(mode="after")
+    def _wide_column_is_one_of_ours(self) -> Layout:
+        if self.wide is not None and self.wide.becomes not in self.columns:
+            raise ValueError(f"wide.becomes is not a column of the layout: {self.wide.becomes}")
+        return self
 
     @field_validator("file_month")
     @classmethod

@@ -15,7 +15,7 @@ from ips_outcomes.months import parse_month
 from ips_outcomes.study.conditions import BASELINE_COLUMNS, Subgroup
 from ips_outcomes.study.layout import Layout, load_layout
 
-__all__ = ["Arms", "Definition", "FollowUpPlan", "Key", "Source", "Study"]
+__all__ = ["Arms", "Benefit", "Definition", "EngineSettings", "FollowUpPlan", "Key", "Source", "Study"]
 
 Name = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]*$")]
 
@@ -78,6 +78,7 @@ class FollowUpPlan(_Strict):
     already_working: Literal["exclude", "new_employer", "include"] = "exclude"
     included_twice: Literal["first", "last", "refuse"] = "first"
     residence: Literal["register", "assumed"] = "register"
+    education: Literal["trial", "register"] = "trial"
 
     @field_validator("landmarks")
     @classmethod
@@ -92,7 +93,14 @@ class FollowUpPlan(_Strict):
 
 
 class Source(_Strict):
-    """One delivery: where its files are and how they look."""
+    """One delivery: where its files are and how they look.
+
+    ``spell_end`` says which of two end dates counts where a register has both:
+    the reported one (often missing: the spell is open) or the technical one
+    (always filled). ``rows`` keeps only rows whose raw column holds one of the
+    values. ``sheet`` names the sheet of an Excel file. ``short_rows`` says what
+    becomes of text rows that lack empty cells at their end.
+    """
 
     layout: str
     files: str
@@ -104,6 +112,10 @@ class Source(_Strict):
     encoding: Encoding | None = None
     delimiter: Delimiter | None = None
     decimal: Literal[",", "."] | None = None
+    sheet: str | None = None
+    short_rows: Literal["refuse", "pad"] = "refuse"
+    spell_end: Literal["reported", "technical"] = "reported"
+    rows: dict[str, tuple[str, ...]] = Field(default_factory=dict)
 
     @field_validator("period")
     @classmethod
@@ -138,8 +150,23 @@ class Key(_Strict):
         return self
 
 
+Benefit = Literal[
+    "aap", "disability", "temporary_disability", "sickness", "unemployment", "individual_support", "social_assistance",
+    "qualification", "rehabilitation",
+]  # fmt: skip
+
+
 class Definition(_Strict):
-    """What "employed" means in a month. Every part is a choice of the study."""
+    """What "employed" means in a month. Every part is a choice of the study.
+
+    Off unless named: ``minimum_weekly_hours``; ``minimum_monthly_pay_nok`` or
+    ``minimum_monthly_pay_g`` (a fraction of that month's own G/12);
+    ``minimum_yearly_pay_g`` (pay over the 12 months that end in the month,
+    against the mean of their G, from month 12 on); ``without_benefits`` (a
+    month on the benefit at this degree or more does not count; 0 is any
+    degree); ``benefits_not_above_inclusion`` (a month at a higher degree than
+    in month 0 does not count).
+    """
 
     label: str
     month_rule: Literal["status_day", "any_day", "paid_in_month"] = "status_day"
@@ -147,9 +174,38 @@ class Definition(_Strict):
     basis: Annotated[tuple[str, ...], Field(min_length=1)] = ("1a", "1b")
     minimum_weekly_hours: Annotated[float, Field(gt=0, le=75)] | None = None
     minimum_monthly_pay_nok: Annotated[float, Field(gt=0)] | None = None
+    minimum_monthly_pay_g: Annotated[float, Field(gt=0, le=20)] | None = None
+    minimum_yearly_pay_g: Annotated[float, Field(gt=0, le=20)] | None = None
+    without_benefits: dict[Benefit, Annotated[float, Field(ge=0, le=100)]] = Field(default_factory=dict)
+    benefits_not_above_inclusion: tuple[Benefit, ...] = ()
     wage_subsidy: Literal["strict", "lenient", "keep"] = "strict"
     work_practice_subtracts: bool = False
     if_unanswerable: Literal["unknown", "skip"] = "unknown"
+
+
+class EngineSettings(_Strict):
+    """Where registers are read, cut and joined: DuckDB in the process, or Apache Spark.
+
+    ``master`` is Spark's address (``local[2]``, ``spark://host:7077``).
+    ``memory_limit`` such as ``"4GB"``: work that needs more is spilled to
+    ``spill_folder``. ``staging`` is the folder for files that no engine reads,
+    kept as Parquet by the hash of their content: ``auto`` keeps small ones in
+    memory.
+    """
+
+    name: Literal["duckdb", "spark"] = "duckdb"
+    master: str | None = None
+    memory_limit: Annotated[str, Field(pattern=r"^[1-9]\d*(MB|GB)$")] | None = None
+    threads: Annotated[int, Field(ge=1, le=1024)] | None = None
+    spill_folder: str | None = None
+    staging: Literal["auto", "always"] = "auto"
+    staging_folder: str | None = None
+
+    @model_validator(mode="after")
+    def _master_belongs_to_spark(self) -> EngineSettings:
+        if self.master is not None and self.name != "spark":
+            raise ValueError('a master address belongs to name = "spark"')
+        return self
 
 
 class Disclosure(_Strict):
@@ -187,6 +243,7 @@ class Study(_Strict):
     employed: Annotated[dict[Name, Definition], Field(min_length=1)]
     subgroups: dict[Name, Subgroup] = Field(default_factory=dict)
     disclosure: Disclosure = Disclosure()
+    engine: EngineSettings = EngineSettings()
     folder: Path = Field(default=Path(), exclude=True)
     file: str = Field(default="study.toml", exclude=True)
 
