@@ -14,10 +14,12 @@ from typing import Any
 from ips_outcomes._version import __version__
 from ips_outcomes.errors import UnsupportedError
 
-__all__ = ["MARK", "sha256", "whole_folder"]
+__all__ = ["MARK", "STAGED", "sha256", "whole_folder"]
 
 #: The file that says what was written here: only such a folder, unchanged, is ever replaced.
 MARK = ".ips_outcomes.json"
+#: Where the loaders keep typed copies of large files, beside the study that they belong to: no part of what was written.
+STAGED = ".ips_outcomes_staged"
 
 
 def sha256(path: Path) -> str:
@@ -27,7 +29,8 @@ def sha256(path: Path) -> str:
 
 
 def _files(folder: Path) -> list[Path]:
-    return sorted(path for path in folder.rglob("*") if path.is_file() and path != folder / MARK)
+    inside = (path for path in folder.rglob("*") if path.is_file() and path != folder / MARK)
+    return sorted(path for path in inside if path.relative_to(folder).parts[0] != STAGED)
 
 
 def _check(out: Path, kind: str) -> None:

@@ -8,10 +8,13 @@ from dataclasses import dataclass
 import pandas as pd
 
 from ips_outcomes.errors import DataError, Problem
-from ips_outcomes.loaders import registers
+from ips_outcomes.loaders import records, registers
+from ips_outcomes.loaders.checked import Reading
+from ips_outcomes.loaders.checks import check_between
+from ips_outcomes.loaders.delivery import look_at
 from ips_outcomes.loaders.keys import list_problems, read_keys
 from ips_outcomes.loaders.ledger import Ledger
-from ips_outcomes.loaders.participants import load_participants
+from ips_outcomes.loaders.participants import completed_upper_secondary, load_participants
 from ips_outcomes.loaders.schemas import validate
 from ips_outcomes.months import month_label
 from ips_outcomes.study import Study, load_study
@@ -26,7 +29,7 @@ class Cohort:
     Attributes
     ----------
     study : Study
-    participants, keys, employment, pay, programmes, residence, coverage : pandas.DataFrame
+    participants, keys, employment, pay, programmes, residence, coverage, benefits, education, income, services : pandas.DataFrame
         The harmonised tables; columns, units and allowed values stand in
         `ips_outcomes.loaders.schemas.SCHEMAS`.
     flow : pandas.DataFrame
@@ -36,8 +39,8 @@ class Cohort:
         Every counted rule: ``source``, ``rule``, ``unit``, ``count``,
         ``total``, ``share``, ``severity``, ``action``, ``example_rows`` (row
         numbers, never values).
-    reconciliation : pandas.DataFrame
-        Rows in, used and set aside for every source.
+    reconciliation, files : pandas.DataFrame
+        Rows in, used and set aside for every source, and for every file.
     employer_keys : dict
         Every employer key that a source uses, to tell whether another
         source's keys are the same.
@@ -51,9 +54,14 @@ class Cohort:
     programmes: pd.DataFrame
     residence: pd.DataFrame
     coverage: pd.DataFrame
+    benefits: pd.DataFrame
+    education: pd.DataFrame
+    income: pd.DataFrame
+    services: pd.DataFrame
     flow: pd.DataFrame
     quality: pd.DataFrame
     reconciliation: pd.DataFrame
+    files: pd.DataFrame
     employer_keys: dict[str, frozenset[object]]
 
 
@@ -116,65 +124,76 @@ def load_cohort(study: Study | str, progress: Callable[[str], None] | None = Non
         {"source": pd.Series(dtype=object), "person_id": pd.Series(dtype=object), "delivery_key": pd.Series(dtype=object)}
     )  # fmt: skip
     coverage = registers.load_coverage(study, ledger)
-    loaded: dict[str, pd.DataFrame] = {}
-
-    def attempt(name: str, load: Callable[[], None]) -> None:
-        tell(name)
-        try:
-            load()
-        except DataError as error:
-            problems.extend(error.problems)
-
-    def employment() -> None:
-        loaded["employment"], loaded["pay"] = registers.load_employment(study, keys, ledger)
-
-    def programmes() -> None:
-        loaded["programmes"] = registers.load_programmes(study, keys, ledger)
-
-    def people() -> None:
-        loaded["people"] = registers.load_people(study, keys, ledger)
-
-    def residence() -> None:
-        loaded["residence"] = registers.load_residence(study, keys, loaded.get("people", nobody), ledger)
-
-    # stands in where the population file has problems, so that those of the residence file are told too
-    nobody = pd.DataFrame({"person_id": pd.Series(dtype=object), "death_date": pd.Series(dtype="datetime64[s]")})
-    attempt("population", people)
-    attempt("residence", residence)
-    attempt("jobs", employment)
-    attempt("schemes", programmes)
-    if problems:
-        raise DataError(dict.fromkeys(problems))
+    tables = _tables(Reading(study, keys, ledger, tell))
     _refuse_outside(study, participants, coverage, ledger)
-    participants = _with_age(participants, loaded["people"], ledger, study)
-    _compare_dates(participants, loaded, ledger)
+    participants = _with_age(participants, tables["people"], ledger, study)
+    participants = _with_education(participants, tables["education"], ledger, study)
+    check_between(study, participants, tables, keys, ledger)
     ledger.reconcile()
+
+    def whole(name: str) -> pd.DataFrame:
+        return validate(name, tables[name].drop(columns=["file", "row"], errors="ignore"))
+
     return Cohort(
         study=study,
         participants=validate("participants", participants),
         keys=validate("keys", keys),
-        employment=validate("employment", loaded["employment"]),
-        pay=validate("pay", loaded["pay"]),
-        programmes=validate("programmes", loaded["programmes"]),
-        residence=validate("residence", loaded["residence"]),
+        employment=whole("employment"),
+        pay=whole("pay"),
+        programmes=whole("programmes"),
+        residence=whole("residence"),
         coverage=validate("coverage", coverage),
+        benefits=whole("benefits"),
+        education=whole("education"),
+        income=whole("income"),
+        services=whole("services"),
         flow=pd.DataFrame(ledger.steps),
         quality=ledger.quality(),
         reconciliation=ledger.reconciliation(),
+        files=ledger.files(),
         employer_keys=ledger.employers,
     )
 
 
-def _problems_of_rest(study: Study, tell: Callable[[str], None]) -> list[Problem]:
-    from ips_outcomes.loaders.delivery import read_delivery
+def _tables(reading: Reading) -> dict[str, pd.DataFrame]:
+    """Every register's table, or the problems of all of them."""
+    problems: list[Problem] = []
+    # stands in where the population file has problems, so that those of the residence file are told too
+    tables = {"people": pd.DataFrame({"person_id": pd.Series(dtype=object), "death_date": pd.Series(dtype="datetime64[s]")})}
 
+    def employment() -> dict[str, pd.DataFrame]:
+        jobs, pay = registers.load_employment(reading)
+        return {"employment": jobs, "pay": pay}
+
+    loads: list[tuple[str, Callable[[], dict[str, pd.DataFrame]]]] = [
+        ("population", lambda: {"people": registers.load_people(reading)}),
+        ("residence", lambda: {"residence": registers.load_residence(reading, tables["people"])}),
+        ("jobs", employment),
+        ("schemes", lambda: {"programmes": registers.load_programmes(reading)}),
+        ("benefits", lambda: {"benefits": records.load_benefits(reading)}),
+        ("education", lambda: {"education": records.load_education(reading)}),
+        ("income", lambda: {"income": records.load_income(reading)}),
+        ("services", lambda: {"services": records.load_services(reading)}),
+    ]
+    for name, load in loads:
+        reading.tell(name)
+        try:
+            tables |= load()
+        except DataError as error:
+            problems += error.problems
+    if problems:
+        raise DataError(dict.fromkeys(problems))
+    return tables
+
+
+def _problems_of_rest(study: Study, tell: Callable[[str], None]) -> list[Problem]:
     problems: list[Problem] = []
     for name, layout in study.layouts.items():
         if layout.table == "participants":
             continue
         tell(name)
         try:
-            read_delivery(study, name, Ledger())
+            look_at(study, name, tell)
         except DataError as error:
             problems += error.problems
     return problems
@@ -219,14 +238,30 @@ def _with_age(participants: pd.DataFrame, people: pd.DataFrame, ledger: Ledger, 
     return table
 
 
-def _compare_dates(participants: pd.DataFrame, loaded: dict[str, pd.DataFrame], ledger: Ledger) -> None:
-    """Things that cannot both be true, between tables."""
-    index = participants.set_index("person_id")["index_date"]
-    deaths = loaded["residence"].dropna(subset="death_date").drop_duplicates("person_id").set_index("person_id")["death_date"]
-    early = (deaths < index.reindex(deaths.index)).sum()
-    ledger.note("residence", "death before the index date", early, len(deaths), "months from the death on are not observed",
-                severity="severe", unit="people")  # fmt: skip
-    jobs = loaded["employment"]
-    after = (jobs["start"] > jobs["person_id"].map(deaths)).sum()
-    ledger.note("jobs", "job that starts after the person's death", after, len(jobs), "the months are not observed",
-                severity="severe")  # fmt: skip
+def _with_education(participants: pd.DataFrame, education: pd.DataFrame, ledger: Ledger, study: Study) -> pd.DataFrame:
+    """The level held before the index date, from the register where the study says so or the trial is silent.
+
+    A level dated on or after the index date is never looked at: it would carry
+    what happened later into what was known at inclusion.
+    """
+    if not study.sources_of("education"):
+        return participants
+    held = education[education["record"] == "highest"].sort_values(["person_id", "start"], kind="stable")
+    start = held["person_id"].map(participants.set_index("person_id")["index_date"])
+    last = held[(held["start"] < start).to_numpy()].drop_duplicates("person_id", keep="last").set_index("person_id")
+    registered = participants["person_id"].map(last["level"]).astype("Int64")
+    nus = participants["person_id"].map(last["nus"])
+    own = participants["education_level"]
+    trial = study.sources_of("participants")[0]
+    both = own.notna() & registered.notna()
+    use = registered.notna() if study.follow_up.education == "register" else own.isna() & registered.notna()
+    action = "the register's counts" if study.follow_up.education == "register" else "the trial's is kept"
+    ledger.note(trial, "level of education differs from the register's before inclusion", (both & (own != registered)).sum(),
+                int(both.sum()), action, severity="note", unit="people")  # fmt: skip
+    ledger.note(trial, "level of education taken from the register", use.sum(), len(own), "the last one dated before inclusion",
+                unit="people")  # fmt: skip
+    level = own.mask(use, registered)
+    return participants.assign(
+        education=participants["education"].mask(use, nus), education_level=level,
+        upper_secondary=completed_upper_secondary(level).to_numpy(),
+    )  # fmt: skip

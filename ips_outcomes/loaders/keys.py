@@ -5,18 +5,16 @@ from __future__ import annotations
 import difflib
 from pathlib import Path
 
-import numpy as np
 import pandas as pd
 
 from ips_outcomes.errors import DataError, Problem
 from ips_outcomes.loaders.convert import as_text
-from ips_outcomes.loaders.delivery import Delivery
 from ips_outcomes.loaders.files import TEXT, read_text
 from ips_outcomes.loaders.identity import judge_column
 from ips_outcomes.loaders.ledger import Ledger
 from ips_outcomes.study import Key, Study
 
-__all__ = ["attach_people", "list_problems", "read_keys"]
+__all__ = ["list_problems", "read_keys"]
 
 #: A delivery that knows under this share of the participants stops the run.
 LEAST_MATCHED = 0.5
@@ -103,21 +101,3 @@ def read_keys(study: Study, name: str, people: pd.Series, ledger: Ledger) -> pd.
         remedy = f"check that keys.{name} names the right columns, and that keys were not damaged (leading zeros, Excel)"
         raise DataError([Problem(file, rule, remedy, f"column {key.delivery}")])
     return listed.reset_index(drop=True)
-
-
-def attach_people(delivery: Delivery, listed: pd.DataFrame, ledger: Ledger) -> pd.DataFrame:
-    """Replace delivery keys by ``person_id``; rows of people on no list are set aside and counted."""
-    name, rows = delivery.name, delivery.rows
-    owner = listed.drop_duplicates("delivery_key").set_index("delivery_key")["person_id"]
-    person = rows["person_key"].map(owner)
-    if len(rows) and not person.notna().any():
-        rule = "no key in the delivery is on its linkage list"
-        remedy = f"check that keys.{name} names the right column or list, and that keys were not damaged (leading zeros, Excel)"
-        raise DataError([Problem(delivery.label, rule, remedy, count=len(rows))])
-    kept = rows.assign(person_id=person.to_numpy())
-    unknown = person.isna().to_numpy()
-    strangers = rows["person_key"][unknown].nunique()
-    ledger.note(name, "people in the register who are not in the trial", strangers,
-                rows["person_key"].nunique(), "their rows are not used", unit="people")  # fmt: skip
-    kept = ledger.set_aside(kept, unknown, name, "row of a person on no linkage list", "not used", severity="note")
-    return kept.astype({"person_id": object}) if len(kept) else kept.assign(person_id=np.array([], dtype=object))

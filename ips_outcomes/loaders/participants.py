@@ -69,7 +69,7 @@ def load_participants(study: Study, ledger: Ledger) -> pd.DataFrame:
         if elsewhere.any():
             ledger.step("other_arm", rows["person_key"].nunique(), "arm not in this study", int(elsewhere.sum()))
     rows = _once(study, name, rows, ledger)
-    ledger.rows_used[name] = len(rows)
+    ledger.used(name, rows)
     if rows.empty:
         rule, remedy = "nobody is included", "check the codes of status and arm in the study file"
         raise DataError([Problem(delivery.files[0].name, rule, remedy)])
@@ -89,7 +89,7 @@ def _check(study: Study, delivery: Delivery) -> None:
     problems = []
     included = rows["status"].fillna("included") == "included" if "status" in values else pd.Series(True, index=rows.index)
     for column in delivery.layout.columns:
-        bad = rows[f"bad_{column}"].to_numpy() & included.to_numpy() if f"bad_{column}" in rows else np.zeros(len(rows), bool)
+        bad = rows[f"bad_{column}"].to_numpy() & included.to_numpy()
         if bad.any():
             rule = "a code has no meaning in the study file" if column in values else "a value is not a possible date or number"
             remedy = f"add the code to values.{column}" if column in values else "correct the extract at its source"
@@ -101,9 +101,7 @@ def _check(study: Study, delivery: Delivery) -> None:
             problems.append(Problem(study.file, "a status is not one that the flow chart knows", remedy, "values.status"))
     needed = ["index_date", *(["arm"] if study.arms else [])]
     for column in needed:
-        gone = rows[column].isna() & included
-        if f"bad_{column}" in rows:
-            gone &= ~rows[f"bad_{column}"]
+        gone = rows[column].isna() & included & ~rows[f"bad_{column}"]
         if gone.any():
             rule = f"an included person has no {column.replace('_', ' ')}"
             remedy = "complete the extract, or give these people a status that is not included"

@@ -122,7 +122,10 @@ class Layout(_Strict):
     columns: dict[str, Column]
 
     @model_validator(mode="after")
-    def _wide_column_is_one_of_ours(self) -> Layout:
+    def _parts_agree(self) -> Layout:
+        both = sorted(set(self.constants) & set(self.columns))
+        if both:
+            raise ValueError(f"a column is either delivered or a constant, not both: {', '.join(both)}")
         if self.wide is not None and self.wide.becomes not in self.columns:
             raise ValueError(f"wide.becomes is not a column of the layout: {self.wide.becomes}")
         return self

@@ -1,0 +1,88 @@
+"""Whose the rows of a delivery are: joined to its linkage list where they lie, in memory or in an engine."""
+
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+
+from ips_outcomes.errors import DataError, Problem
+from ips_outcomes.loaders.ledger import Ledger
+from ips_outcomes.loaders.staging import Staged, arrow_schema
+from ips_outcomes.study import Layout, Study
+
+__all__ = ["link"]
+
+
+def link(study: Study, label: str, name: str, staged: Staged, listed: pd.DataFrame, ledger: Ledger) -> pd.DataFrame:
+    """Rows of the people on the list, with ``person_id``; rows of all others are set aside and counted.
+
+    Raises
+    ------
+    DataError
+        If the delivery knows nobody on the list.
+    """
+    owner = listed.drop_duplicates("delivery_key")
+    if staged.parquet:
+        rows, strangers, people, employers = _in_engine(study, name, staged, owner, study.layouts[name])
+    else:
+        rows, strangers, people, employers = _in_memory(staged, owner)
+    number, of_file = sum(staged.rows_in.values()), rows["file"].value_counts()
+    if number and not len(rows):
+        rule = "no key in the delivery is on its linkage list"
+        remedy = f"check that keys.{name} names the right column or list, and that keys were not damaged (leading zeros, Excel)"
+        raise DataError([Problem(label, rule, remedy, count=number)])
+    if employers is not None:
+        # every key that the register uses, also in rows that are set aside
+        ledger.employers[name] = employers
+    ledger.note(name, "people in the register who are not in the trial", strangers, people, "their rows are not used",
+                unit="people")  # fmt: skip
+    ledger.note(name, "row of a person on no linkage list", number - len(rows), number, "not used", set_aside=True)
+    ledger.count_aside(name, {f: n - int(of_file.get(f, 0)) for f, n in staged.rows_in.items() if n > of_file.get(f, 0)})
+    return rows.astype({"person_id": object})
+
+
+def _in_memory(staged: Staged, owner: pd.DataFrame) -> tuple[pd.DataFrame, int, int, frozenset[object] | None]:
+    table = staged.table
+    person = table["person_key"].map(owner.set_index("delivery_key")["person_id"])
+    known = person.notna().to_numpy()
+    rows = table.drop(columns="person_key").assign(person_id=person.to_numpy())[known]
+    if not len(rows):
+        rows = rows.assign(person_id=np.array([], dtype=object))
+    employers = frozenset(table["employer"].dropna()) if "employer" in table else None
+    return rows, table["person_key"][~known].nunique(), table["person_key"].nunique(), employers
+
+
+def _in_engine(
+    study: Study, name: str, staged: Staged, owner: pd.DataFrame, layout: Layout
+) -> tuple[pd.DataFrame, int, int, frozenset[object] | None]:
+    """The same, where the rows lie: only those of the people on the list, and counts, come into memory."""
+    from ips_outcomes.engine import link_counts, linked, open_engine
+
+    wanted = study.engine
+    with open_engine(wanted.name, master=wanted.master, memory_limit=wanted.memory_limit, threads=wanted.threads,
+                     spill_folder=wanted.spill_folder) as engine:  # fmt: skip
+        columns = arrow_schema(layout).names
+        table = engine.read_parquet(staged.parquet, {column: column for column in columns})
+        keys = engine.from_frame(owner[["delivery_key", "person_id"]].astype(str))
+        counts = engine.collect(link_counts(table, "person_key", keys)).iloc[0]
+        order = ["file", "row", "file_month", *(["year"] if "year" in columns else [])]
+        rows = engine.collect(linked(table, "person_key", keys), order_by=order)
+        employers = None
+        if "employer" in columns:
+            known = engine.collect(table.select("employer").distinct())["employer"].dropna()
+            employers = frozenset(known)
+    return _as_typed(rows, layout), int(counts["strangers"]), int(counts["people"]), employers
+
+
+def _as_typed(rows: pd.DataFrame, layout: Layout) -> pd.DataFrame:
+    """What comes back from an engine in the types that a table in memory has."""
+    for column, spec in layout.columns.items():
+        if column == "person_key":
+            continue
+        if spec.type == "date":
+            rows[column] = pd.to_datetime(rows[column]).astype("datetime64[s]")
+        elif spec.type in ("number", "integer"):
+            rows[column] = rows[column].astype(float)
+        elif spec.type != "month":
+            rows[column] = rows[column].astype(object).where(rows[column].notna(), None)
+    return rows

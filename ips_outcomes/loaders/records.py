@@ -1,0 +1,136 @@
+"""Register deliveries beside work, as harmonised tables: benefits, education, yearly income, the service's own records."""
+
+from __future__ import annotations
+
+from typing import get_args
+
+import numpy as np
+import pandas as pd
+
+from ips_outcomes.loaders.checked import Reading, all_checked, stack
+from ips_outcomes.loaders.participants import education_level
+from ips_outcomes.study import Benefit
+
+__all__ = ["load_benefits", "load_education", "load_income", "load_services"]
+
+_TEXT, _DAY, _NUMBER, _WHOLE = object, "datetime64[s]", float, "Int64"
+
+
+def _empty(**columns: object) -> pd.DataFrame:
+    kinds = {**columns, "file": object, "row": np.int64}
+    return pd.DataFrame({name: pd.Series(dtype=kind) for name, kind in kinds.items()})
+
+
+def _ore(rows: pd.DataFrame) -> pd.arrays.IntegerArray:
+    amount = rows["amount"].to_numpy(dtype=float) if "amount" in rows else np.full(len(rows), np.nan)
+    known = np.isfinite(amount)
+    return pd.arrays.IntegerArray(np.rint(np.where(known, amount, 0) * 100).astype(np.int64), ~known)
+
+
+def _or_nothing(rows: pd.DataFrame, column: str) -> np.ndarray:
+    return rows[column].to_numpy() if column in rows else np.full(len(rows), None, dtype=object)
+
+
+def load_benefits(reading: Reading) -> pd.DataFrame:
+    """Benefit spells: kind, degree in percent (unknown where the register does not say), amount."""
+    parts, ledger = [], reading.ledger
+    for name, _, rows in all_checked(reading, "benefits"):
+        other = ~rows["benefit"].isin(get_args(Benefit)).to_numpy()
+        rows = ledger.set_aside(rows, other, name, "row that is none of the benefits", "not used", severity="note")
+        ledger.used(name, rows)
+        degree = rows["degree"].to_numpy(dtype=float) if "degree" in rows else np.full(len(rows), np.nan)
+        impossible = (degree < 0) | (degree > 100)
+        ledger.flag(rows, impossible, name, "degree below 0 or above 100 percent", "the degree is unknown")
+        if "degree" in rows:
+            ledger.flag(rows, np.isnan(degree), name, "degree not given", "the degree is unknown", "note")
+        parts.append(pd.DataFrame({
+            "person_id": rows["person_id"].to_numpy(), "source": name, "benefit": rows["benefit"].to_numpy(),
+            "degree": np.where(impossible, np.nan, degree), "amount_ore": _ore(rows),
+            "start": rows["start"].to_numpy(), "end": rows["end"].to_numpy(),
+            "file": rows["file"].to_numpy(), "row": rows["row"].to_numpy(),
+        }))  # fmt: skip
+    return stack(parts) if parts else _empty(person_id=_TEXT, source=_TEXT, benefit=_TEXT, degree=_NUMBER, amount_ore=_WHOLE,
+                                             start=_DAY, end=_DAY)  # fmt: skip
+
+
+def load_education(reading: Reading) -> pd.DataFrame:
+    """Highest level by date, and courses.
+
+    A level given for a year is the one held on 1 October of it, the day that
+    Statistics Norway's highest education refers to.
+    """
+    parts, ledger = [], reading.ledger
+    for name, delivery, rows in all_checked(reading, "education"):
+        record = delivery.layout.constants.get("record", "highest")
+        if delivery.layout.wide is not None:
+            rows = ledger.set_aside(rows, rows["nus"].isna(), name, "cell left blank", "not used", severity="note")
+        start = rows["start"].to_numpy() if "start" in rows else np.full(len(rows), np.datetime64("NaT"), dtype=_DAY)
+        if "year" in rows:
+            start = np.where(np.isnat(start), _first_october(rows["year"].to_numpy(dtype=float)), start).astype(_DAY)
+        rows = rows.assign(start=start)
+        rows = ledger.set_aside(rows, rows["start"].isna(), name, "education without a date", "not used", severity="warning")
+        ledger.used(name, rows)
+        level = education_level(rows["nus"])
+        plain = rows["nus"].fillna("").astype(str)
+        ledger.flag(rows, plain.str.fullmatch(r"\d{5}"), name, "NUS code that lost its leading zero", "the zero is put back", "note")
+        ledger.flag(rows, level.isna(), name, "education unknown (level 9, 999999, blank or no NUS code)",
+                    "unknown, never read as not completed", "note")  # fmt: skip
+        parts.append(pd.DataFrame({
+            "person_id": rows["person_id"].to_numpy(), "source": name, "record": record, "nus": rows["nus"].to_numpy(),
+            "level": level.array, "start": rows["start"].to_numpy(),
+            "end": rows["end"].to_numpy() if "end" in rows else np.full(len(rows), np.datetime64("NaT"), dtype=_DAY),
+            "completed": _or_nothing(rows, "completed"), "file": rows["file"].to_numpy(), "row": rows["row"].to_numpy(),
+        }))  # fmt: skip
+        if record == "highest" and len(rows):
+            held = parts[-1].sort_values(["person_id", "start"], kind="stable")
+            before = held.groupby("person_id")["level"].shift()
+            fell = ((held["level"] < before) & held["level"].notna()).fillna(False)
+            ledger.flag(held, fell, name, "highest education lower than before", "kept as delivered", "note")
+    return stack(parts) if parts else _empty(person_id=_TEXT, source=_TEXT, record=_TEXT, nus=_TEXT, level=_WHOLE, start=_DAY,
+                                             end=_DAY, completed=_TEXT)  # fmt: skip
+
+
+def _first_october(year: np.ndarray) -> np.ndarray:
+    known = np.isfinite(year) & (year >= 1900) & (year <= 2100)
+    day = (np.where(known, year, 1970) - 1970).astype(np.int64).astype("datetime64[Y]").astype("datetime64[M]") + 9
+    return np.where(known, day.astype("datetime64[s]"), np.datetime64("NaT"))
+
+
+def load_income(reading: Reading) -> pd.DataFrame:
+    """Totals of a calendar year. They are never spread over its months."""
+    parts, ledger = [], reading.ledger
+    for name, delivery, rows in all_checked(reading, "income"):
+        kind = delivery.layout.constants.get("income", "income")
+        rows = rows.assign(income=rows["income"] if "income" in rows else kind)
+        without = rows["year"].isna().to_numpy()
+        rows = ledger.set_aside(rows, without, name, "yearly amount without a year", "not used")
+        twice = rows.duplicated(["person_id", "year", "income"], keep=False).to_numpy()
+        ledger.flag(rows, twice, name, "several totals of one person and year", "the amount is unknown", "severe")
+        again = rows.duplicated(["person_id", "year", "income"]).to_numpy()
+        amount = pd.Series(_ore(rows), index=rows.index).mask(twice)
+        rows = ledger.set_aside(rows.assign(ore=amount), again, name, "further total of the same person and year", "not used",
+                                severity="severe")  # fmt: skip
+        ledger.used(name, rows)
+        parts.append(pd.DataFrame({
+            "person_id": rows["person_id"].to_numpy(), "source": name, "year": rows["year"].to_numpy(dtype=np.int64),
+            "income": rows["income"].to_numpy(), "amount_ore": rows["ore"].array,
+            "file": rows["file"].to_numpy(), "row": rows["row"].to_numpy(),
+        }))  # fmt: skip
+    return stack(parts) if parts else _empty(person_id=_TEXT, source=_TEXT, year=np.int64, income=_TEXT, amount_ore=_WHOLE)
+
+
+def load_services(reading: Reading) -> pd.DataFrame:
+    """The service's own records: contacts, plans and other process measures, each with its day."""
+    parts, ledger = [], reading.ledger
+    for name, delivery, rows in all_checked(reading, "services"):
+        rows = ledger.set_aside(rows, rows["date"].isna(), name, "record without a date", "not used")
+        if "measure" in rows:
+            rows = ledger.set_aside(rows, rows["measure"].isna(), name, "record that does not say what it is", "not used")
+        ledger.used(name, rows)
+        measure = rows["measure"].to_numpy() if "measure" in rows else delivery.layout.constants.get("measure", "contact")
+        value = rows["value"].to_numpy(dtype=float) if "value" in rows else np.ones(len(rows))
+        parts.append(pd.DataFrame({
+            "person_id": rows["person_id"].to_numpy(), "source": name, "measure": measure, "date": rows["date"].to_numpy(),
+            "value": value, "file": rows["file"].to_numpy(), "row": rows["row"].to_numpy(),
+        }))  # fmt: skip
+    return stack(parts) if parts else _empty(person_id=_TEXT, source=_TEXT, measure=_TEXT, date=_DAY, value=_NUMBER)

@@ -1,0 +1,297 @@
+"""Every file of a source as typed rows: small sources in memory, large ones once as Parquet.
+
+No engine reads Stata, SPSS, SAS or Excel files, and each reads text in its own
+way. So a file is read here, in pieces, by one reader; looked through for
+identity numbers, all its columns; typed by its layout; and, where the source
+is large, kept as Parquet under the hash of its content and of the settings it
+was read with. What is staged once is not read again until one of them changes.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import tempfile
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from ips_outcomes._version import __version__
+from ips_outcomes.errors import DataError, Problem
+from ips_outcomes.folders import STAGED, sha256
+from ips_outcomes.loaders.columns import find_columns
+from ips_outcomes.loaders.files import chunks, open_raw
+from ips_outcomes.loaders.identity import IdentityScan
+from ips_outcomes.loaders.periods import file_month
+from ips_outcomes.loaders.typed import Tally, as_rows, typed
+from ips_outcomes.months import NO_MONTH
+from ips_outcomes.study import Layout, Source, Study
+
+__all__ = ["Staged", "arrow_schema", "stage", "staging_folder"]
+
+#: Sources larger than this are staged as Parquet; smaller ones stay in memory.
+_LARGE = 64 * 2**20
+#: Bump when the staged form changes.
+_FORM = 1
+
+
+@dataclass
+class Staged:
+    """The typed rows of a source, and what was counted while they were read."""
+
+    tables: list[pd.DataFrame] = field(default_factory=list)
+    parquet: list[Path] = field(default_factory=list)
+    rows_in: dict[str, int] = field(default_factory=dict)
+    tally: Tally = field(default_factory=Tally)
+    absent: dict[str, int] = field(default_factory=dict)
+    names: dict[str, set[str]] = field(default_factory=dict)
+    kinds: dict[str, set[str]] = field(default_factory=dict)
+    findings: list[dict[str, Any]] = field(default_factory=list)
+    hashes: dict[str, str] = field(default_factory=dict)
+
+    @property
+    def table(self) -> pd.DataFrame:
+        """All typed rows, where they are in memory."""
+        filled = [table for table in self.tables if len(table)] or self.tables[:1]
+        return pd.concat(filled, ignore_index=True) if len(filled) > 1 else filled[0]
+
+
+@dataclass(frozen=True)
+class _Piece:
+    """Rows of one file under the layout's names, not typed yet."""
+
+    rows: pd.DataFrame
+    file: str
+    formats: dict[str, str]
+
+    @property
+    def alike(self) -> tuple[object, ...]:
+        """Pieces alike in columns, types and formats are typed in one go."""
+        return tuple(self.rows.columns), tuple(self.rows.dtypes.astype(str)), tuple(self.formats.items())
+
+
+def stage(study: Study, name: str, tell: Callable[[str], None] = lambda _: None, *, large: bool | None = None) -> Staged:
+    """Read, look through and type every file of a source.
+
+    Raises
+    ------
+    DataError
+        With all problems of all the source's files: columns that are not
+        there, damaged files, identity numbers.
+    """
+    layout, paths = study.layouts[name], study.paths(name)
+    if large is None:
+        size = sum(path.stat().st_size for path in paths)
+        large = study.engine.staging == "always" or study.engine.name == "spark" or size > _LARGE
+    result = Staged(absent=dict.fromkeys(layout.columns, 0))
+    problems: list[Problem] = []
+    pieces: list[_Piece] = []
+    for number, path in enumerate(paths, start=1):
+        if large:
+            tell(f"  staging {name}: {number} of {len(paths)}")
+        try:
+            if large:
+                _stage_file(study, name, path, result, tell)
+            else:
+                with _OneFile(study, name, path) as file:
+                    pieces += list(file.pieces())
+                    file.settle(result)
+        except DataError as error:
+            problems += error.problems
+    problems += _same_month_twice(paths, layout)
+    if problems:
+        raise DataError(_folded(problems))
+    if not large:
+        result.tables = _typed_together(pieces, layout, study.sources[name])
+        for table in result.tables:
+            result.tally.add(table, layout)
+    return result
+
+
+class _OneFile:
+    """One file on its way: opened, its columns matched, its pieces looked through as they pass."""
+
+    def __init__(self, study: Study, name: str, path: Path):
+        self.layout, self.source, self.path = study.layouts[name], study.sources[name], path
+        self.label = path.relative_to(study.folder).as_posix() if _names_repeat(study, name) else path.name
+        self.scan = IdentityScan(path.name)
+        self.rows = 0
+        self.kinds: dict[str, set[str]] = {}
+
+    def __enter__(self) -> _OneFile:
+        self.raw = open_raw(self.path, self.layout, self.source)
+        self.scan.look_at_names(self.raw.columns, self.raw.labels)
+        self.found, problems = find_columns(self.path, self.raw.columns, self.layout, self.source)
+        self.month = file_month(self.path, self.layout)
+        if self.layout.file_month and self.month == NO_MONTH:
+            rule = "the file's name does not say which month it is"
+            problems.append(Problem(self.path.name, rule, "narrow the pattern in files, or rename the file"))
+        if problems:
+            raise DataError([*problems, *self.scan.verdict()[0]])
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        return None
+
+    @property
+    def formats(self) -> dict[str, str]:
+        formats = {column: self.raw.formats.get(name, "") for column, name in self.found.names.items()}
+        if self.layout.wide is not None and self.found.wide:
+            formats[self.layout.wide.becomes] = self.raw.formats.get(self.found.wide[0][0], "")
+        return formats
+
+    def pieces(self) -> Iterator[_Piece]:
+        """The file's rows, piece by piece, every column of them looked through for identity numbers."""
+        first = 1
+        for frame in chunks(self.raw, None):
+            self.scan.look_at(frame)
+            for column, name in self.found.names.items():
+                self.kinds.setdefault(column, set()).add("number" if frame[name].dtype.kind in "iuf" else "text")
+            rows = as_rows(frame, self.found, self.layout, first, self.month)
+            first += len(frame)
+            self.rows += len(rows)
+            yield _Piece(rows, self.label, self.formats)
+        refused, _ = self.scan.verdict()
+        if refused:
+            raise DataError(refused)
+
+    def settle(self, result: Staged) -> None:
+        """What was learnt of the file, once it has passed."""
+        _settle(result, self.facts(), self.layout, self.source)
+
+    def facts(self) -> dict[str, Any]:
+        """The same as plain values, to be kept beside a staged file."""
+        findings = [
+            {"rule": f.rule, "count": f.count, "total": f.total, "unit": f.unit, "action": f.action, "severity": f.severity}
+            for f in self.raw.findings
+        ]  # fmt: skip
+        findings += [
+            {"rule": f"values in column {w.place.removeprefix('column ')} that could be identity numbers by chance or not",
+             "count": w.count or 0, "total": max(w.count or 0, 1), "unit": "values", "severity": "severe",
+             "action": "look at the column: few enough for chance, too many to be sure"}
+            for w in self.scan.verdict()[1]
+        ]  # fmt: skip
+        return {"file": self.label, "rows": self.rows, "names": self.found.names, "findings": findings,
+                "kinds": {c: sorted(k) for c, k in self.kinds.items()},
+                "absent": sorted(set(self.layout.columns) - set(self.found.names) - set(self.found.boxes)
+                                 - ({self.layout.wide.becomes} if self.layout.wide else set()))}  # fmt: skip
+
+
+def _settle(result: Staged, facts: dict[str, Any], layout: Layout, source: Source) -> None:
+    result.rows_in[facts["file"]] = facts["rows"]
+    for column in facts["absent"]:
+        result.absent[column] += 1
+    for column, name in facts["names"].items():
+        result.names.setdefault(column, set()).add(name)
+    for column, kinds in facts["kinds"].items():
+        result.kinds.setdefault(column, set()).update(kinds)
+    result.findings += [{**finding, "file": facts["file"]} for finding in facts["findings"]]
+
+
+def _names_repeat(study: Study, name: str) -> bool:
+    paths = study.paths(name)
+    return len({path.name for path in paths}) < len(paths)
+
+
+def _typed_together(pieces: list[_Piece], layout: Layout, source: Source) -> list[pd.DataFrame]:
+    groups: dict[tuple[object, ...], list[_Piece]] = {}
+    for piece in pieces:
+        groups.setdefault(piece.alike, []).append(piece)
+    tables = []
+    for same in groups.values():
+        rows = pd.concat([piece.rows for piece in same], ignore_index=True) if len(same) > 1 else same[0].rows
+        files = pd.Series([piece.file for piece in same], dtype=object).repeat([len(piece.rows) for piece in same])
+        tables.append(typed(rows, files.to_numpy(), layout, source, same[0].formats))
+    return tables
+
+
+# ---------------------------------------------------------------- on disk
+
+
+def arrow_schema(layout: Layout) -> pa.Schema:
+    """Types of the staged columns."""
+    kinds = {"date": pa.date32(), "month": pa.int64(), "number": pa.float64(), "integer": pa.float64()}
+    fields = [("file", pa.string()), ("file_month", pa.int64()), ("row", pa.int64()), ("left_out", pa.bool_())]
+    for column, spec in layout.columns.items():
+        fields += [(column, kinds.get(spec.type, pa.string())), (f"bad_{column}", pa.bool_())]
+    fields += [(column, pa.string()) for column in layout.constants if column not in layout.columns]
+    return pa.schema(fields)
+
+
+def staging_folder(study: Study) -> Path:
+    """Where staged files lie: the study's own folder unless it says otherwise."""
+    chosen = study.engine.staging_folder
+    return study.folder / (chosen or STAGED)
+
+
+def _stage_file(study: Study, name: str, path: Path, result: Staged, tell: Callable[[str], None]) -> None:
+    layout, source = study.layouts[name], study.sources[name]
+    settings = source.model_dump_json(include={"layout", "columns", "values", "missing", "encoding", "delimiter", "decimal",
+                                               "sheet", "short_rows", "rows"})  # fmt: skip
+    digest = sha256(path)
+    told = f"{_FORM}|{__version__}|{layout.model_dump_json()}|{settings}|{path.name}"
+    folder = staging_folder(study)
+    stem = f"{name}-{hashlib.sha256(f'{digest}|{told}'.encode()).hexdigest()[:32]}"
+    table, beside = folder / f"{stem}.parquet", folder / f"{stem}.json"
+    if not beside.is_file() or not table.is_file():
+        folder.mkdir(parents=True, exist_ok=True)
+        with _OneFile(study, name, path) as file:
+            _write_staged(file, table, beside, tell)
+    known = json.loads(beside.read_text(encoding="utf-8"))
+    _settle(result, known["facts"], layout, source)
+    tally = Tally()
+    tally.bad.update(known["bad"])
+    tally.known.update(known["known"])
+    result.tally.merge(tally)
+    result.parquet.append(table)
+    result.hashes[known["facts"]["file"]] = digest
+
+
+def _write_staged(file: _OneFile, table: Path, beside: Path, tell: Callable[[str], None]) -> None:
+    schema, tally = arrow_schema(file.layout), Tally()
+    handle, partial = tempfile.mkstemp(prefix=".partial-", dir=table.parent)
+    os.close(handle)
+    try:
+        with pq.ParquetWriter(partial, schema, compression="zstd") as writer:
+            for piece in file.pieces():
+                rows = typed(piece.rows, piece.file, file.layout, file.source, piece.formats)
+                tally.add(rows, file.layout)
+                writer.write_table(pa.Table.from_pandas(rows, schema=schema, preserve_index=False))
+                tell(f"  staging {file.path.name}: {file.rows:,} rows")
+        Path(partial).replace(table)
+    finally:
+        Path(partial).unlink(missing_ok=True)
+    facts = {"facts": file.facts(), "bad": tally.bad, "known": tally.known}
+    # the facts come last: a staged file without them is staged again
+    scratch = beside.with_suffix(".tmp")
+    scratch.write_text(json.dumps(facts), encoding="utf-8")
+    scratch.replace(beside)
+
+
+# ---------------------------------------------------------------- files as a whole
+
+
+def _same_month_twice(paths: list[Path], layout: Layout) -> list[Problem]:
+    months = [file_month(path, layout) for path in paths]
+    twice = {m for m in months if m != NO_MONTH and months.count(m) > 1}
+    rule = "two files speak for the same month; one may be a stale copy"
+    return [Problem(p.name, rule, "keep one of them") for p, m in zip(paths, months, strict=True) if m in twice]
+
+
+def _folded(problems: list[Problem]) -> list[Problem]:
+    """The same trouble in many files is one problem with a count of files."""
+    groups: dict[tuple[str, str], list[Problem]] = {}
+    for problem in problems:
+        groups.setdefault((problem.rule, problem.remedy), []).append(problem)
+    return [
+        same[0] if len(same) == 1
+        else Problem(f"{same[0].file} and {len(same) - 1} more files", rule, remedy, same[0].place)
+        for (rule, remedy), same in groups.items()
+    ]  # fmt: skip
+
