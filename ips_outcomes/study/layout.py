@@ -11,16 +11,61 @@ import re
 import tomllib
 from importlib import resources
 from pathlib import Path
-from typing import Literal
+from typing import Literal, get_args
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
-__all__ = ["Column", "Layout", "Wide", "builtin_layouts", "load_layout"]
+from ips_outcomes.months import parse_month
+
+__all__ = ["CONSTANTS", "ROLES", "WORDS", "Benefit", "Column", "DateKind", "Layout", "Wide", "builtin_layouts", "load_layout"]
 
 Table = Literal[
     "participants", "jobs", "job_months", "people", "residence", "programmes", "benefits", "education", "income", "services"
 ]
 Certainty = Literal["verified", "secondary", "derived", "assumed"]
+DateKind = Literal[
+    "iso", "yyyymmdd", "ddmmyyyy", "yyyymm_first", "yyyymm_last", "yyyy_first", "yyyy_last", "stata", "sas", "sas_datetime",
+    "spss", "unix_days", "native",
+]  # fmt: skip
+Benefit = Literal[
+    "aap", "disability", "temporary_disability", "sickness", "unemployment", "individual_support", "social_assistance",
+    "qualification", "rehabilitation",
+]  # fmt: skip
+
+_JOB = ("person_key", "start", "end", "employer", "kind", "basis", "position_percent", "weekly_hours")
+#: What a layout's columns may become, by the harmonised table that it feeds.
+ROLES: dict[str, tuple[str, ...]] = {
+    "participants": ("person_key", "status", "arm", "centre", "index_date", "birth_month", "sex", "education",
+                     "diagnosis_group"),
+    "jobs": _JOB,
+    "job_months": (*_JOB, "pay"),
+    "people": ("person_key", "birth_month", "death_date", "death_month", "sex"),
+    "residence": ("person_key", "start", "end", "technical_end"),
+    "programmes": ("person_key", "scheme", "status", "start", "end", "employer"),
+    "benefits": ("person_key", "benefit", "start", "end", "technical_end", "degree", "amount"),
+    "education": ("person_key", "nus", "year", "start", "end", "completed"),
+    "income": ("person_key", "income", "year", "amount"),
+    "services": ("person_key", "measure", "date", "value"),
+}  # fmt: skip
+#: What a table cannot do without, in a column or (where one can be) as a constant or by a wide pattern.
+_NEEDED: dict[str, tuple[str, ...]] = {
+    "participants": ("person_key", "index_date"), "jobs": ("person_key", "start", "end"), "job_months": ("person_key",),
+    "people": ("person_key",), "residence": ("person_key", "start", "end"),
+    "programmes": ("person_key", "scheme", "start", "end"), "benefits": ("person_key", "start", "end"),
+    "education": ("person_key",), "income": ("person_key", "amount"), "services": ("person_key", "date"),
+}  # fmt: skip
+#: What a table's rows may all have in common.
+CONSTANTS = {"benefits": "benefit", "education": "record", "income": "income", "services": "measure"}
+#: The words that codes are translated into, where the package knows them all.
+WORDS: dict[tuple[str, str], tuple[str, ...]] = {
+    ("participants", "status"): ("included", "declined", "not_eligible"),
+    ("jobs", "kind"): ("ordinary", "freelance", "none"),
+    ("job_months", "kind"): ("ordinary", "freelance", "none"),
+    ("programmes", "status"): ("started", "not_started"),
+    ("benefits", "benefit"): (*get_args(Benefit), "none"),
+    ("education", "completed"): ("yes", "no"),
+    ("education", "record"): ("highest", "course"),
+}
 
 
 class _Strict(BaseModel):
@@ -33,12 +78,17 @@ class Column(_Strict):
     ``type``: ``key`` (pseudonymous key, kept as text), ``text``, ``code``
     (translated through ``codes``), ``integer``, ``number``, ``date``,
     ``month``. ``dates`` says how a date is written: ``iso``, ``yyyymmdd``,
-    ``yyyymm_first`` and ``yyyymm_last`` (the first or last day of that month),
-    ``stata`` (days since 1960, or a Stata date), ``native`` (the file's own
-    date type). ``certainty`` is given where it differs from the layout's.
+    ``ddmmyyyy``, ``yyyymm_first`` and ``yyyymm_last`` (the first or last day of
+    that month), ``yyyy_first`` and ``yyyy_last`` (of that year), ``stata`` and
+    ``sas`` (days since 1960, or a date of that program), ``sas_datetime``
+    (seconds since 1960), ``spss`` (seconds since 14 October 1582),
+    ``unix_days`` (days since 1970), ``native`` (the file's own date type).
+    ``certainty`` is given where it differs from the layout's.
 
-    ``aliases`` are other names that deliveries give the same column.
-    ``codes`` may name a range of whole numbers (``"10-60"``).
+    ``aliases`` are other names that deliveries give the same column, tried in
+    their order after ``name`` and matched as it is (so by suffix too).
+    ``codes`` may name a range of whole numbers (``"10-60"``; ``"00-09"`` where
+    codes are written with zeros).
     ``valid_from`` says from which month (``YYYY-MM``) a code meant anything.
     ``checkbox`` stands for REDCap's ``name___code`` columns: the value is the
     code of the box that is ticked, or several codes joined by ``+`` in the
@@ -49,7 +99,7 @@ class Column(_Strict):
     aliases: tuple[str, ...] = ()
     match: Literal["exact", "suffix"] = "exact"
     type: Literal["key", "text", "code", "integer", "number", "date", "month", "checkbox"]
-    dates: Literal["iso", "yyyymmdd", "yyyymm_first", "yyyymm_last", "stata", "native"] = "iso"
+    dates: DateKind = "iso"
     codes: dict[str, str] = Field(default_factory=dict)
     missing: tuple[str, ...] = ()
     required: bool = False
@@ -64,9 +114,33 @@ class Column(_Strict):
         plain: dict[str, str] = {}
         for code, meaning in codes.items():
             ends = re.fullmatch(r"(\d+)-(\d+)", code)
-            between = range(int(ends[1]), int(ends[2]) + 1) if ends else ()
-            plain |= dict.fromkeys(map(str, between), meaning) if ends else {code: meaning}
+            if ends and int(ends[1]) > int(ends[2]):
+                raise ValueError(f"the range {code} ends before it starts")
+            width = len(ends[1]) if ends and ends[1].startswith("0") else 0
+            named = [f"{n:0{width}d}" for n in range(int(ends[1]), int(ends[2]) + 1)] if ends else [code]
+            if twice := sorted(plain.keys() & set(named)):
+                raise ValueError(f"the code {twice[0]} is given two meanings")
+            plain |= dict.fromkeys(named, meaning)
         return plain
+
+    @model_validator(mode="after")
+    def _valid_from_speaks_of_codes(self) -> Column:
+        for code, month in self.valid_from.items():
+            if code not in self.codes:
+                raise ValueError(f"valid_from names {code}, which is not one of the codes")
+            parse_month(month)
+        return self
+
+
+def name_pattern(pattern: str, *groups: str) -> str:
+    """The pattern, where it is one and has the named groups."""
+    try:
+        found = re.compile(pattern).groupindex
+    except re.error as error:
+        raise ValueError(f"this is not a pattern: {error}") from None
+    if lacking := [group for group in groups if group not in found]:
+        raise ValueError(f"the pattern needs the named group {' and '.join(lacking)}, such as (?P<{lacking[0]}>...)")
+    return pattern
 
 
 class Wide(_Strict):
@@ -85,9 +159,7 @@ class Wide(_Strict):
     @field_validator("pattern")
     @classmethod
     def _pattern_names_year(cls, pattern: str) -> str:
-        if "year" not in re.compile(pattern).groupindex:
-            raise ValueError("the pattern needs the named group year, and month where columns are months")
-        return pattern
+        return name_pattern(pattern, "year")
 
 
 class TextFormat(_Strict):
@@ -103,8 +175,10 @@ class Layout(_Strict):
 
     ``constants`` are values that every row has, such as ``benefit = "aap"``.
     ``rows`` keeps only rows whose raw column holds one of the values (an event
-    of REDCap, say); the others are set aside and counted. ``open_end`` says
-    what a spell without an end is: still going on, or not usable.
+    of REDCap, say); the others are set aside and counted. An empty list means
+    that the study must say which. ``open_end`` says what a spell without an
+    end is: still going on, or not usable. ``first_month`` and ``last_month``
+    (``YYYY-MM``) are the months for which the register exists at all.
     """
 
     title: str
@@ -114,6 +188,8 @@ class Layout(_Strict):
     certainty: Certainty
     source_system: str = ""
     file_month: str = ""
+    first_month: str | None = None
+    last_month: str | None = None
     constants: dict[str, str] = Field(default_factory=dict)
     rows: dict[str, tuple[str, ...]] = Field(default_factory=dict)
     open_end: Literal["open", "drop"] = "open"
@@ -121,21 +197,63 @@ class Layout(_Strict):
     text: TextFormat = TextFormat()
     columns: dict[str, Column]
 
-    @model_validator(mode="after")
-    def _parts_agree(self) -> Layout:
-        both = sorted(set(self.constants) & set(self.columns))
-        if both:
-            raise ValueError(f"a column is either delivered or a constant, not both: {', '.join(both)}")
-        if self.wide is not None and self.wide.becomes not in self.columns:
-            raise ValueError(f"wide.becomes is not a column of the layout: {self.wide.becomes}")
-        return self
-
     @field_validator("file_month")
     @classmethod
     def _pattern_names_year_and_month(cls, pattern: str) -> str:
-        if pattern and not {"year", "month"} <= set(re.compile(pattern).groupindex):
-            raise ValueError("file_month needs the named groups year and month")
-        return pattern
+        return name_pattern(pattern, "year", "month") if pattern else pattern
+
+    @field_validator("first_month", "last_month")
+    @classmethod
+    def _is_a_month(cls, month: str | None) -> str | None:
+        if month is not None:
+            parse_month(month)
+        return month
+
+    @model_validator(mode="after")
+    def _fits_its_table(self) -> Layout:
+        table, wide = self.table, self.wide
+        if wide is not None and wide.becomes not in self.columns:
+            raise ValueError(f"wide.becomes is not a column of the layout: {wide.becomes}")
+        known = ROLES[table]
+        if strange := [role for role in self.columns if role not in known]:
+            raise ValueError(f"{table} has no {', '.join(strange)}; its columns are {', '.join(known)}")
+        if strange := [role for role in self.constants if role != CONSTANTS.get(table)]:
+            possible = CONSTANTS.get(table, "none")
+            raise ValueError(f"constants of {table} cannot be {', '.join(strange)}; possible: {possible}")
+        if both := [role for role in self.constants if role in self.columns]:
+            raise ValueError(f"{', '.join(both)} is given both as a column and as a constant")
+        lacking = [role for role in _NEEDED[table] if role not in self.columns]
+        if table == "job_months" and not self.file_month and (wide is None or "(?P<month>" not in wide.pattern):
+            lacking.append("file_month, or a wide pattern with the group month")
+        if table == "income" and wide is None and "year" not in self.columns:
+            lacking.append("year")
+        if table == "people" and not {"birth_month", "death_date", "death_month", "sex"} & set(self.columns):
+            lacking.append("birth_month, death_date, death_month or sex")
+        if table == "education":
+            held = {"year", "start"} & set(self.columns) or wide is not None
+            lacking += [] if held else ["start or year"]
+            lacking += [] if self.constants else ["constants.record"]
+            highest = self.constants.get("record") == "highest"
+            lacking += [role for role in (("nus",) if highest else ("start", "end")) if role not in self.columns]
+        if lacking:
+            raise ValueError(f"{table} cannot do without {', '.join(dict.fromkeys(lacking))}")
+        for role, words in self._translations():
+            meant = WORDS.get((table, role))
+            if meant and (strange := sorted(set(words) - set(meant))):
+                raise ValueError(f"{role} cannot mean {', '.join(strange)}; possible: {', '.join(meant)}")
+        return self
+
+    def _translations(self) -> list[tuple[str, list[str]]]:
+        return [*((role, list(spec.codes.values())) for role, spec in self.columns.items()),
+                *((role, [word]) for role, word in self.constants.items())]  # fmt: skip
+
+    def adapted(self, constants: dict[str, str], dates: dict[str, DateKind], wide: str | None = None) -> Layout:
+        """The layout as a study file changes it: a constant takes its column's place."""
+        columns = {role: spec.model_copy(update={"dates": dates.get(role, spec.dates)})
+                   for role, spec in self.columns.items() if role not in constants}  # fmt: skip
+        pattern = Wide(pattern=wide, becomes=self.wide.becomes) if wide and self.wide else self.wide
+        changes = {"constants": {**self.constants, **constants}, "columns": columns, "wide": pattern}
+        return Layout.model_validate({**{name: getattr(self, name) for name in Layout.model_fields}, **changes})
 
 
 def builtin_layouts() -> list[str]:

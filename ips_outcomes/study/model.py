@@ -13,7 +13,7 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationInf
 
 from ips_outcomes.months import parse_month
 from ips_outcomes.study.conditions import BASELINE_COLUMNS, Subgroup
-from ips_outcomes.study.layout import Layout, load_layout
+from ips_outcomes.study.layout import Benefit, DateKind, Layout, load_layout, name_pattern
 
 __all__ = ["Arms", "Benefit", "Definition", "EngineSettings", "FollowUpPlan", "Key", "Source", "Study"]
 
@@ -100,6 +100,11 @@ class Source(_Strict):
     (always filled). ``rows`` keeps only rows whose raw column holds one of the
     values. ``sheet`` names the sheet of an Excel file. ``short_rows`` says what
     becomes of text rows that lack empty cells at their end.
+
+    Three settings change the layout itself: ``constants`` (the whole file is
+    one benefit, one kind of income, one measure), ``dates`` (this delivery
+    writes a column's dates in another way), ``wide`` (the pattern of columns
+    that repeat by year or month).
     """
 
     layout: str
@@ -115,7 +120,15 @@ class Source(_Strict):
     sheet: str | None = None
     short_rows: Literal["refuse", "pad"] = "refuse"
     spell_end: Literal["reported", "technical"] = "reported"
-    rows: dict[str, tuple[str, ...]] = Field(default_factory=dict)
+    rows: dict[str, Annotated[tuple[str, ...], Field(min_length=1)]] = Field(default_factory=dict)
+    constants: dict[str, str] = Field(default_factory=dict)
+    dates: dict[str, DateKind] = Field(default_factory=dict)
+    wide: str | None = None
+
+    @field_validator("wide")
+    @classmethod
+    def _wide_is_a_pattern(cls, pattern: str | None) -> str | None:
+        return pattern if pattern is None else name_pattern(pattern, "year")
 
     @field_validator("period")
     @classmethod
@@ -123,6 +136,10 @@ class Source(_Strict):
         if period is not None and parse_month(period[0]) > parse_month(period[1]):
             raise ValueError("the period ends before it starts")
         return period
+
+    def adapt(self, layout: Layout) -> Layout:
+        """The source's layout with what the study file changes in it."""
+        return layout.adapted(self.constants, self.dates, self.wide)
 
     @property
     def period_numbers(self) -> tuple[int, int] | None:
@@ -148,12 +165,6 @@ class Key(_Strict):
                 "name a linkage file with its participant and delivery columns, or say carries_participant_key = true"
             )
         return self
-
-
-Benefit = Literal[
-    "aap", "disability", "temporary_disability", "sickness", "unemployment", "individual_support", "social_assistance",
-    "qualification", "rehabilitation",
-]  # fmt: skip
 
 
 class Definition(_Strict):
@@ -256,7 +267,7 @@ class Study(_Strict):
     @cached_property
     def layouts(self) -> dict[str, Layout]:
         """The layout of each source."""
-        return {name: load_layout(source.layout, self.folder) for name, source in self.sources.items()}
+        return {name: source.adapt(load_layout(source.layout, self.folder)) for name, source in self.sources.items()}
 
     def sources_of(self, *tables: str) -> list[str]:
         """Names of the sources that feed one of the given harmonised tables."""
