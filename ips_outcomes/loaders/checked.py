@@ -61,10 +61,11 @@ def _checked(reading: Reading, name: str) -> tuple[Delivery, pd.DataFrame]:
         bad = rows[f"bad_{column}"].to_numpy()
         if spec.type == "date" and column != "technical_end":
             rows = ledger.set_aside(rows, bad, name, f"impossible date in {column}", "not used")
-        elif spec.type in ("code", "checkbox"):
+        elif spec.type in ("code", "checkbox") and layout.table != "people":
             rows = ledger.set_aside(rows, bad, name, f"code in {column} that the layout does not know", "not used",
                                     severity="severe")  # fmt: skip
         elif bad.any():
+            # of a person's fixed information the rest is still needed: above all the date of death
             ledger.note(name, f"unreadable value in {column}", bad.sum(), len(rows), "the value is unknown",
                         severity="warning", rows=row_names(rows[bad]))  # fmt: skip
         if spec.type == "text" and spec.codes:

@@ -27,9 +27,9 @@ from ips_outcomes.errors import DataError, Problem
 from ips_outcomes.folders import STAGED, sha256
 from ips_outcomes.loaders.columns import find_columns
 from ips_outcomes.loaders.files import chunks, open_raw
-from ips_outcomes.loaders.identity import IdentityScan
+from ips_outcomes.loaders.identity import IdentityScan, Suspicion
 from ips_outcomes.loaders.periods import file_month
-from ips_outcomes.loaders.typed import Tally, as_rows, typed
+from ips_outcomes.loaders.typed import Tally, as_rows, typed, yearly
 from ips_outcomes.months import NO_MONTH
 from ips_outcomes.study import Layout, Source, Study
 
@@ -92,6 +92,7 @@ def stage(study: Study, name: str, tell: Callable[[str], None] = lambda _: None,
     result = Staged(absent=dict.fromkeys(layout.columns, 0))
     problems: list[Problem] = []
     pieces: list[_Piece] = []
+    opened: list[_OneFile] = []
     for number, path in enumerate(paths, start=1):
         if large:
             tell(f"  staging {name}: {number} of {len(paths)}")
@@ -99,41 +100,67 @@ def stage(study: Study, name: str, tell: Callable[[str], None] = lambda _: None,
             if large:
                 _stage_file(study, name, path, result, tell)
             else:
-                with _OneFile(study, name, path) as file:
+                with _OneFile(study, name, path, scan_later=True) as file:
                     pieces += list(file.pieces())
-                    file.settle(result)
+                    opened.append(file)
         except DataError as error:
             problems += error.problems
     problems += _same_month_twice(paths, layout)
+    problems += _scanned(opened)
     if problems:
         raise DataError(_folded(problems))
     if not large:
+        for file in opened:
+            file.settle(result)
         result.tables = _typed_together(pieces, layout, study.sources[name])
         for table in result.tables:
             result.tally.add(table, layout)
     return result
 
 
-class _OneFile:
-    """One file on its way: opened, its columns matched, its pieces looked through as they pass."""
+def _scanned(files: list[_OneFile]) -> list[Problem]:
+    """Identity numbers in small files: files alike in columns are looked through together, which is quicker.
 
-    def __init__(self, study: Study, name: str, path: Path):
+    Only where something is found is each file looked through on its own, to name it.
+    """
+    alike: dict[tuple[str, ...], list[_OneFile]] = {}
+    for file in files:
+        alike.setdefault(tuple(file.raw.columns), []).append(file)
+    problems: list[Problem] = []
+    for same in alike.values():
+        frames = [frame for file in same for frame in file.frames]
+        label = same[0].path.name + (f" and {len(same) - 1} more files" if same[1:] else "")
+        scan = IdentityScan(label)
+        scan.look_at_names([], [text for file in same for text in (file.path.name, *file.raw.labels)])
+        scan.look_at(pd.concat(frames, ignore_index=True) if frames[1:] else frames[0])
+        refused, same[0].doubtful = scan.verdict()
+        if refused:
+            each = [problem for file in same for problem in file.scan_now()]
+            problems += each or refused
+    return problems
+
+
+class _OneFile:
+    """One file on its way: opened, its columns matched, its pieces looked through as they pass or later."""
+
+    def __init__(self, study: Study, name: str, path: Path, *, scan_later: bool = False):
         self.layout, self.source, self.path = study.layouts[name], study.sources[name], path
         self.label = path.relative_to(study.folder).as_posix() if _names_repeat(study, name) else path.name
-        self.scan = IdentityScan(path.name)
+        self.scan_later = scan_later
+        self.frames: list[pd.DataFrame] = []
         self.rows = 0
+        self.doubtful: list[Suspicion] = []
         self.kinds: dict[str, set[str]] = {}
 
     def __enter__(self) -> _OneFile:
         self.raw = open_raw(self.path, self.layout, self.source)
-        self.scan.look_at_names(self.raw.columns, self.raw.labels)
         self.found, problems = find_columns(self.path, self.raw.columns, self.layout, self.source)
         self.month = file_month(self.path, self.layout)
         if self.layout.file_month and self.month == NO_MONTH:
             rule = "the file's name does not say which month it is"
             problems.append(Problem(self.path.name, rule, "narrow the pattern in files, or rename the file"))
         if problems:
-            raise DataError([*problems, *self.scan.verdict()[0]])
+            raise DataError(problems)
         return self
 
     def __exit__(self, *error: object) -> None:
@@ -148,18 +175,36 @@ class _OneFile:
 
     def pieces(self) -> Iterator[_Piece]:
         """The file's rows, piece by piece, every column of them looked through for identity numbers."""
-        first = 1
+        first, scan = 1, self._scan()
         for frame in chunks(self.raw, None):
-            self.scan.look_at(frame)
+            if self.scan_later:
+                self.frames.append(frame)
+            else:
+                scan.look_at(frame)
             for column, name in self.found.names.items():
                 self.kinds.setdefault(column, set()).add("number" if frame[name].dtype.kind in "iuf" else "text")
             rows = as_rows(frame, self.found, self.layout, first, self.month)
             first += len(frame)
             self.rows += len(rows)
             yield _Piece(rows, self.label, self.formats)
-        refused, _ = self.scan.verdict()
-        if refused:
-            raise DataError(refused)
+        if not self.scan_later:
+            refused, self.doubtful = scan.verdict()
+            if refused:
+                raise DataError(refused)
+
+    def _scan(self) -> IdentityScan:
+        scan = IdentityScan(self.path.name)
+        if not self.scan_later:
+            scan.look_at_names(self.raw.columns, self.raw.labels)
+        return scan
+
+    def scan_now(self) -> list[Problem]:
+        """The verdict on this file alone."""
+        scan = IdentityScan(self.path.name)
+        scan.look_at_names(self.raw.columns, self.raw.labels)
+        for frame in self.frames:
+            scan.look_at(frame)
+        return scan.verdict()[0]
 
     def settle(self, result: Staged) -> None:
         """What was learnt of the file, once it has passed."""
@@ -172,10 +217,9 @@ class _OneFile:
             for f in self.raw.findings
         ]  # fmt: skip
         findings += [
-            {"rule": f"values in column {w.place.removeprefix('column ')} that could be identity numbers by chance or not",
-             "count": w.count or 0, "total": max(w.count or 0, 1), "unit": "values", "severity": "severe",
-             "action": "look at the column: few enough for chance, too many to be sure"}
-            for w in self.scan.verdict()[1]
+            {"rule": f"{doubt.place}: {doubt.rule}", "count": doubt.count, "total": doubt.total, "unit": "values",
+             "severity": "severe", "action": "look at the column: too many for chance, too few to be sure"}
+            for doubt in self.doubtful
         ]  # fmt: skip
         return {"file": self.label, "rows": self.rows, "names": self.found.names, "findings": findings,
                 "kinds": {c: sorted(k) for c, k in self.kinds.items()},
@@ -220,7 +264,8 @@ def arrow_schema(layout: Layout) -> pa.Schema:
     fields = [("file", pa.string()), ("file_month", pa.int64()), ("row", pa.int64()), ("left_out", pa.bool_())]
     for column, spec in layout.columns.items():
         fields += [(column, kinds.get(spec.type, pa.string())), (f"bad_{column}", pa.bool_())]
-    fields += [(column, pa.string()) for column in layout.constants if column not in layout.columns]
+    fields += [("year", pa.float64())] if yearly(layout) else []
+    fields += [(column, pa.string()) for column in layout.constants]
     return pa.schema(fields)
 
 

@@ -18,7 +18,7 @@ from ips_outcomes.loaders.convert import as_text, convert
 from ips_outcomes.months import NO_MONTH
 from ips_outcomes.study import Column, Layout, Source
 
-__all__ = ["Tally", "as_rows", "typed"]
+__all__ = ["Tally", "as_rows", "typed", "yearly"]
 
 
 class Tally:
@@ -64,7 +64,7 @@ def as_rows(raw: pd.DataFrame, found: Found, layout: Layout, first_row: int, mon
         part = table.assign(**{layout.wide.becomes: raw[name].to_numpy()})
         if month_of_year:
             part["file_month"] = (year - 1970) * 12 + month_of_year - 1
-        elif "year" in layout.columns:
+        else:
             part["year"] = year
         parts.append(part)
     return pd.concat(parts, ignore_index=True) if parts else table
@@ -86,9 +86,16 @@ def typed(
             codes=source.values.get(column), missing=source.missing.get(column, ()),
         )  # fmt: skip
         columns[column], columns[f"bad_{column}"] = values.to_numpy(), np.asarray(bad, dtype=bool)
+    if yearly(layout):
+        columns["year"] = raw["year"].to_numpy(dtype=float)
     for column, constant in layout.constants.items():
         columns[column] = np.full(len(raw), constant, dtype=object)
     return pd.DataFrame(columns, index=range(len(raw)))
+
+
+def yearly(layout: Layout) -> bool:
+    """Whether the year of a row stands in the name of a wide column."""
+    return layout.wide is not None and "(?P<month>" not in layout.wide.pattern
 
 
 def _nothing(number: int, spec: Column) -> np.ndarray:
