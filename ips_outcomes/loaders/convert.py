@@ -7,22 +7,29 @@ import re
 import numpy as np
 import pandas as pd
 
+from ips_outcomes.loaders.dates import days_of, implausible_dates
 from ips_outcomes.months import NO_MONTH
 from ips_outcomes.study import Column
 
-__all__ = ["as_text", "convert"]
+__all__ = ["as_text", "convert", "implausible_dates"]
 
 _FIRST_DAY, _LAST_DAY = np.datetime64("1850-01-01"), np.datetime64("2100-12-31")
-_STATA_ZERO, _SPSS_ZERO = np.datetime64("1960-01-01"), np.datetime64("1582-10-14")
 
 
 def as_text(values: pd.Series) -> pd.Series:
-    """Text of each value, whole numbers without a decimal point, nothing as ``""``."""
-    if pd.api.types.is_numeric_dtype(values):
-        whole = values.notna() & (values == np.floor(values))
-        text = values.astype(str)
-        text[whole] = values[whole].astype("int64").astype(str)
-        return text.where(values.notna(), "").astype(object)
+    """Text of each value, whole numbers without a decimal point, days as ISO, nothing as ``""``."""
+    if pd.api.types.is_datetime64_any_dtype(values):
+        days = np.datetime_as_string(values.to_numpy().astype("datetime64[D]"))
+        return pd.Series(np.where(values.isna(), "", days), index=values.index, dtype=object)
+    if pd.api.types.is_numeric_dtype(values) and not pd.api.types.is_bool_dtype(values):
+        numbers = values.to_numpy()
+        known = values.notna().to_numpy()
+        whole = known & np.isfinite(np.where(known, numbers, 0)) & (np.abs(np.where(known, numbers, 0)) < 2.0**63)
+        whole &= np.where(whole, numbers, 0) == np.floor(np.where(whole, numbers, 0))
+        text = np.full(len(values), "", dtype=object)
+        text[whole] = numbers[whole].astype(np.int64).astype(str)
+        text[known & ~whole] = numbers[known & ~whole].astype(str)
+        return pd.Series(text, index=values.index, dtype=object)
     return values.fillna("").astype(str).str.strip().astype(object)
 
 
@@ -36,8 +43,8 @@ def convert(
     ``datetime64[s]``, months become calendar month numbers (NO_MONTH where
     missing), numbers become floats.
     """
-    if column.type == "date" and column.dates in ("stata", "native") and pd.api.types.is_numeric_dtype(values):
-        return _plausible(_numeric_dates(values, column.dates, file_format), values.isna().to_numpy(), values.index)
+    if column.type in ("date", "month"):
+        return _dated(values, column, file_format, [*column.missing, *missing])
     text = as_text(values)
     empty = (text == "") | text.isin([*column.missing, *missing])
     if column.type in ("key", "text"):
@@ -56,12 +63,23 @@ def convert(
             bad |= numbers.notna() & (numbers != np.floor(numbers))
             numbers = numbers.mask(bad)
         return numbers, bad.to_numpy()
-    if column.type == "month":
-        days = _from_digits(text, "yyyymm_first")
-        bad = np.isnat(days) & ~empty.to_numpy()
-        numbers = days.astype("datetime64[M]").astype(np.int64)
-        return pd.Series(np.where(np.isnat(days), NO_MONTH, numbers), index=values.index), bad
-    return _plausible(_dates(text, column.dates), empty.to_numpy(), values.index)
+    raise ValueError(f"there is no column type {column.type}")
+
+
+def _dated(values: pd.Series, column: Column, file_format: str, missing: list[str]) -> tuple[pd.Series, np.ndarray]:
+    if pd.api.types.is_numeric_dtype(values) or pd.api.types.is_datetime64_any_dtype(values):
+        empty = values.isna().to_numpy()
+        if missing:
+            empty |= as_text(values).isin(missing).to_numpy()
+    else:
+        values = as_text(values)
+        empty = (values == "").to_numpy() | values.isin(missing).to_numpy()
+    if column.type == "date":
+        return _plausible(days_of(values, column.dates, file_format), empty, values.index)
+    days = days_of(values, "yyyymm_first", file_format)
+    days[empty] = np.datetime64("NaT")
+    numbers = days.astype("datetime64[M]").astype(np.int64)
+    return pd.Series(np.where(np.isnat(days), NO_MONTH, numbers), index=values.index), np.isnat(days) & ~empty
 
 
 def _plausible(days: np.ndarray, empty: np.ndarray, index: pd.Index) -> tuple[pd.Series, np.ndarray]:
@@ -81,34 +99,3 @@ def _numbers(values: pd.Series, text: pd.Series, empty: pd.Series, decimal: str)
     written = text.str.fullmatch(rf"{whole}(?:{mark}\d+)?")
     plain = text.where(written).str.replace(rf"[\s\u00a0\u202f]|{group}", "", regex=True)
     return pd.to_numeric(plain.str.replace(decimal, ".", regex=False).mask(empty), errors="coerce")
-
-
-def _numeric_dates(values: pd.Series, dates: str, file_format: str) -> np.ndarray:
-    raw = values.to_numpy(dtype=float)
-    known = np.isfinite(raw) & (np.abs(raw) < 1e15)
-    whole = np.where(known, raw, 0)
-    if dates == "native" and not file_format.startswith("%"):
-        days = _SPSS_ZERO + (whole // 86_400).astype("timedelta64[D]")
-    elif file_format.startswith(("%tc", "%-tc")):
-        days = _STATA_ZERO + (whole // 86_400_000).astype("timedelta64[D]")
-    else:
-        days = _STATA_ZERO + np.clip(whole, -(10**6), 10**6).astype("timedelta64[D]")
-    return np.where(known, days, np.datetime64("NaT", "D"))
-
-
-def _dates(text: pd.Series, dates: str) -> np.ndarray:
-    if dates in ("yyyymmdd", "yyyymm_first", "yyyymm_last"):
-        return _from_digits(text, dates)
-    # text in a file whose layout expects a date type of its own is read as ISO
-    return pd.to_datetime(text.mask(text == ""), format="%Y-%m-%d", errors="coerce").to_numpy().astype("datetime64[D]")
-
-
-def _from_digits(text: pd.Series, dates: str) -> np.ndarray:
-    if dates == "yyyymmdd":
-        parsed = pd.to_datetime(text.where(text.str.fullmatch(r"\d{8}")), format="%Y%m%d", errors="coerce")
-        return parsed.to_numpy().astype("datetime64[D]")
-    parsed = pd.to_datetime(text.where(text.str.fullmatch(r"\d{6}")), format="%Y%m", errors="coerce")
-    months = parsed.to_numpy().astype("datetime64[M]")
-    if dates == "yyyymm_last":
-        return (months + 1).astype("datetime64[D]") - np.timedelta64(1, "D")
-    return months.astype("datetime64[D]")

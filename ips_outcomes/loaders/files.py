@@ -1,121 +1,141 @@
 """Opening files: every format gives text or plain numbers, and nothing is guessed.
 
-CSV is read as text and converted by the layout, because every reader leaves
-"1 234,50" as text in silence. Stata and SPSS dates are read as the raw numbers
-that the file holds and converted here, for the same reason.
+Text is read as text and converted by the layout, because every reader leaves
+"1 234,50" as text in silence. Dates of Stata, SPSS and SAS are read as the raw
+numbers that the file holds and converted by the layout, for the same reason.
+A file comes in pieces, so that a nation's register need not fit in memory.
 """
 
 from __future__ import annotations
 
-import csv
+from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import pandas as pd
 
-from ips_outcomes.errors import DataError, Problem
+from ips_outcomes.loaders.letters import as_meant, garbled, garbled_labels, lost
+from ips_outcomes.loaders.raw import Finding, RawFile, refuse
+from ips_outcomes.loaders.statistics_files import STATISTICS, open_statistics
+from ips_outcomes.loaders.table_files import EXCEL, PARQUET, open_excel, open_parquet
+from ips_outcomes.loaders.text_files import TEXT, open_text
 from ips_outcomes.study import Layout, Source
 
-__all__ = ["column_names", "read_columns", "read_text"]
+__all__ = ["TEXT", "Finding", "RawFile", "chunks", "column_names", "open_raw", "read_columns", "read_text"]
 
-#: Text files. A linkage list is always one of these.
-TEXT = (".csv", ".txt", ".tsv")
-
-
-def _pyreadstat() -> Any:
-    import pyreadstat
-
-    return pyreadstat
+_NO_COLUMN = "the column is not in the file"
 
 
-def _refuse(path: Path, rule: str, remedy: str) -> DataError:
-    return DataError([Problem(path.name, rule, remedy)])
-
-
-def _encoding(path: Path, stated: str) -> str:
-    """The encoding that the study states, unless the file itself begins with a mark of its own."""
-    with path.open("rb") as file:
-        start = file.read(3)
-    if start == b"\xef\xbb\xbf":
-        return "utf-8-sig"
-    return "utf-16" if start[:2] in (b"\xff\xfe", b"\xfe\xff") else stated
-
-
-def read_text(path: Path, delimiter: str, encoding: str, columns: list[str] | None) -> pd.DataFrame:
-    """The wanted columns of a text file as text, or no rows and every column where ``columns`` is None.
-
-    pandas takes a row with too few or too many fields without a word, and moves
-    every column by one where all rows have one field too many. Here each row
-    has the header's number of fields, save empty ones at its end.
+def open_raw(path: Path, layout: Layout, source: Source) -> RawFile:
+    """Open one file of a source: its columns, formats and labels, and no rows yet.
 
     Raises
     ------
     DataError
-        If the file is empty or damaged, in another encoding, or has rows of
-        other lengths than its header.
+        If the file is empty, damaged, in another encoding, or of a type that
+        is not read.
     """
-    encoding = _encoding(path, encoding)
-    try:
-        with path.open(encoding=encoding, newline="") as file:
-            rows = csv.reader(file, delimiter=delimiter)
-            header = next((row for row in rows if any(field.strip() for field in row)), None)
-            if header is None:
-                raise _refuse(path, "the file is empty", "ask for the delivery again")
-            while not header[-1].strip():
-                header.pop()
-            if columns is None:
-                return pd.DataFrame([], columns=pd.Index(header, dtype=object))
-            width, longest, number, wrong = len(header), len(header), 0, []
-            for row in rows:
-                if len(row) == width:
-                    number += 1
-                elif row and (len(row) > 1 or row[0].strip()):
-                    number, longest = number + 1, max(longest, len(row))
-                    if len(row) < width or any(row[width:]):
-                        wrong.append(number)
-    except (UnicodeDecodeError, UnicodeError):
-        remedy = 'name the encoding in the study file, such as encoding = "latin-1"'
-        raise _refuse(path, f"this is not {encoding} text", remedy) from None
-    except csv.Error:
-        raise _refuse(path, "the file is damaged or not text", "check the quoting, or ask for the delivery again") from None
-    if wrong:
-        place = f"data row{'' if len(wrong) == 1 else 's'} {', '.join(map(str, wrong[:5]))}{' and more' if wrong[5:] else ''}"
-        rule = "rows have another number of columns than the header"
-        remedy = "check the delimiter and quoting, and that the file is whole"
-        raise DataError([Problem(path.name, rule, remedy, place, len(wrong))])
-    # by position, as wide as the widest row: pandas then has nothing to guess
-    numbers = [header.index(column) for column in columns]
-    table = pd.read_csv(path, sep=delimiter, encoding=encoding, dtype=str, keep_default_na=False, na_filter=False,
-                        header=None, names=range(longest), usecols=sorted(set(numbers)))  # fmt: skip
-    return table[numbers].iloc[1:].set_axis(pd.Index(columns, dtype=object), axis=1).reset_index(drop=True)
-
-
-def _read(path: Path, layout: Layout, source: Source, columns: list[str] | None) -> tuple[pd.DataFrame, dict[str, str]]:
-    """The wanted columns (or only the header where ``columns`` is None) and the file's own format of each."""
     kind = path.suffix.lower()
+    encoding = source.encoding or layout.text.encoding
     if kind in TEXT:
-        delimiter, encoding = source.delimiter or layout.text.delimiter, source.encoding or layout.text.encoding
-        return read_text(path, delimiter, encoding, columns), {}
-    if kind not in (".dta", ".sav", ".zsav"):
-        formats = ".csv, .txt, .tsv, .dta, .sav, .zsav"
-        raise _refuse(path, f"files of type {kind or 'unknown'} are not read", f"save it as one of: {formats}")
-    reader = _pyreadstat().read_dta if kind == ".dta" else _pyreadstat().read_sav
-    try:
-        if columns is None:
-            table, meta = reader(str(path), metadataonly=True)
-            return pd.DataFrame(columns=meta.column_names), dict(meta.original_variable_types)
-        table, meta = reader(str(path), usecols=columns, disable_datetime_conversion=True)
-        return table[columns], dict(meta.original_variable_types)
-    except Exception as error:
-        # pyreadstat has its own error types; the type says enough, the text could hold a value
-        if type(error).__module__.startswith("pyreadstat") or isinstance(error, UnicodeDecodeError):
-            raise _refuse(path, "the file is damaged or not of this format", "ask for the delivery again") from None
-        raise
+        needed = {source.columns.get(c, spec.name) for c, spec in layout.columns.items() if spec.required}
+        raw = open_text(path, source.delimiter or layout.text.delimiter, encoding,
+                        short_rows=getattr(source, "short_rows", "refuse"), needed=needed, settings=True)  # fmt: skip
+    elif kind in STATISTICS:
+        raw = open_statistics(path, source.encoding)
+    elif kind in PARQUET:
+        raw = open_parquet(path)
+    elif kind in EXCEL:
+        raw = open_excel(path, getattr(source, "sheet", None), source.decimal or layout.text.decimal)
+    else:
+        remedy = f"save it as one of: {', '.join([*TEXT, *PARQUET, *STATISTICS, *EXCEL])}"
+        raise refuse(path, f"files of type {kind or 'unknown'} are not read", remedy)
+    return _with_letters(raw)
+
+
+def _with_letters(raw: RawFile) -> RawFile:
+    headers, labels = garbled_labels(raw.columns), garbled_labels(raw.labels)
+    found = []
+    if headers:
+        action = "columns are found by the name as written and by the name as meant"
+        found.append(
+            Finding("column names with UTF-8 letters shown as Latin-1", headers, len(raw.columns), action, unit="columns")
+        )
+    if labels:
+        found.append(Finding("labels with UTF-8 letters shown as Latin-1", labels, len(raw.labels), "not used", unit="labels"))
+    return RawFile(raw.path, raw.columns, raw.formats, raw.labels, raw.opened + tuple(found), raw.reader, raw.rows, raw.plain)
+
+
+def _positions(raw: RawFile, columns: list[str]) -> list[int]:
+    meant = [as_meant(name) for name in raw.columns]
+    found = []
+    for column in columns:
+        names = raw.columns if column in raw.columns else meant
+        if column not in names:
+            raise refuse(raw.path, _NO_COLUMN, "mend the columns under the source in the study file", f"column {column}")
+        found.append(names.index(column))
+    return found
+
+
+def chunks(raw: RawFile, columns: list[str] | None = None, *, size: int = 500_000) -> Iterator[pd.DataFrame]:
+    """The rows of a file, piece by piece.
+
+    Parameters
+    ----------
+    raw : RawFile
+    columns : list of str, optional
+        Names as written, or as meant where a name's letters were garbled; all
+        columns where none are named. The order asked for is kept.
+    size : int
+        Rows in a piece; the last has fewer. An empty file gives one empty piece.
+
+    Yields
+    ------
+    DataFrame
+        Text (``""`` where missing), floats (NaN where missing) or
+        ``datetime64[s]`` (the file's own dates in Parquet and Excel). The index
+        runs on from piece to piece, and a column's type is the same in each.
+
+    Raises
+    ------
+    DataError
+        If the file is found damaged on the way. Pieces that came before belong
+        to a damaged file: whoever keeps them takes them back.
+
+    Notes
+    -----
+    ``raw.findings`` is complete when the last piece has gone by, and speaks of
+    the columns that were asked for.
+    """
+    positions = list(range(len(raw.columns))) if columns is None else _positions(raw, columns)
+    names = raw.columns if columns is None else columns
+    raw.tally.clear()
+    for piece in raw.reader(positions, size, raw.tally):
+        start = raw.tally.rows
+        raw.tally.rows += len(piece)
+        table = piece.set_axis(pd.RangeIndex(start, raw.tally.rows)).set_axis(pd.Index(names, dtype=object), axis=1)
+        if not raw.plain:
+            _count_letters(raw, table)
+        yield table
+
+
+def _count_letters(raw: RawFile, table: pd.DataFrame) -> None:
+    for number, name in enumerate(table.columns):
+        values = table.iloc[:, number]
+        if values.dtype == object:
+            rule = f"column {as_meant(name)}: values with UTF-8 letters shown as Latin-1"
+            raw.tally.add(rule, garbled(values), "kept as written: ask how the file was made")
+            rule = f"column {as_meant(name)}: values with letters that an earlier program has lost"
+            raw.tally.add(rule, lost(values), "kept as written: ask for the delivery again")
+
+
+def _whole(raw: RawFile, columns: list[str]) -> pd.DataFrame:
+    tables = list(chunks(raw, columns))
+    return pd.concat(tables) if len(tables) > 1 else tables[0]
 
 
 def column_names(path: Path, layout: Layout, source: Source) -> list[str]:
-    """Names of a file's columns, as written in the file."""
-    return [str(name) for name in _read(path, layout, source, None)[0].columns]
+    """Names of a file's columns, with garbled letters as they were meant."""
+    return [as_meant(name) for name in open_raw(path, layout, source).columns]
 
 
 def read_columns(path: Path, layout: Layout, source: Source, columns: list[str]) -> tuple[pd.DataFrame, dict[str, str]]:
@@ -127,4 +147,21 @@ def read_columns(path: Path, layout: Layout, source: Source, columns: list[str])
         If the file is empty, damaged, in another encoding, or of a type that
         is not read.
     """
-    return _read(path, layout, source, columns)
+    raw = open_raw(path, layout, source)
+    formats = dict(zip(columns, (raw.formats.get(raw.columns[p], "") for p in _positions(raw, columns)), strict=True))
+    return _whole(raw, columns), formats
+
+
+def read_text(path: Path, delimiter: str, encoding: str, columns: list[str] | None) -> pd.DataFrame:
+    """The wanted columns of a text file as text, or no rows and every column where ``columns`` is None.
+
+    Raises
+    ------
+    DataError
+        If the file is empty or damaged, in another encoding, or has rows of
+        other lengths than its header.
+    """
+    raw = _with_letters(open_text(path, delimiter, encoding))
+    if columns is None:
+        return pd.DataFrame([], columns=pd.Index([as_meant(name) for name in raw.columns], dtype=object))
+    return _whole(raw, columns)

@@ -29,16 +29,24 @@ class Column(_Strict):
 
     ``type``: ``key`` (pseudonymous key, kept as text), ``text``, ``code``
     (translated through ``codes``), ``integer``, ``number``, ``date``,
-    ``month``. ``dates`` says how a date is written: ``iso``, ``yyyymmdd``,
-    ``yyyymm_first`` and ``yyyymm_last`` (the first or last day of that month),
-    ``stata`` (days since 1960, or a Stata date), ``native`` (the file's own
-    date type). ``certainty`` is given where it differs from the layout's.
+    ``month``. ``dates`` says how a date is written: ``iso`` (a time part is
+    passed over), ``yyyymmdd``, ``ddmmyyyy`` ("16.01.2015", also with slash or
+    hyphen), ``yyyymm_first`` and ``yyyymm_last`` (the first or last day of
+    that month), ``yyyy_first`` and ``yyyy_last`` (of that year), ``stata`` and
+    ``sas`` (days since 1960), ``sas_datetime`` (seconds since 1960), ``spss``
+    (seconds since 14 October 1582), ``unix_days`` (days since 1970),
+    ``native`` (a date by the file's own format, and nothing else). A value
+    that the file itself marks as a date is read as that date under every kind.
+    ``certainty`` is given where it differs from the layout's.
     """
 
     name: str = ""
     match: Literal["exact", "suffix"] = "exact"
     type: Literal["key", "text", "code", "integer", "number", "date", "month"]
-    dates: Literal["iso", "yyyymmdd", "yyyymm_first", "yyyymm_last", "stata", "native"] = "iso"
+    dates: Literal[
+        "iso", "yyyymmdd", "ddmmyyyy", "yyyymm_first", "yyyymm_last", "yyyy_first", "yyyy_last",
+        "stata", "sas", "sas_datetime", "spss", "unix_days", "native",
+    ] = "iso"  # fmt: skip
     codes: dict[str, str] = Field(default_factory=dict)
     missing: tuple[str, ...] = ()
     required: bool = False
