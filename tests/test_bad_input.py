@@ -345,7 +345,9 @@ def test_stata_file_called_csv(study, refused):
     refused(study, "f_jobber.csv")
 
 
-@pytest.mark.parametrize("name, said", [("f_jobber.xlsx", "files of type .xlsx"), ("f_jobber", "files of type unknown")])
+@pytest.mark.parametrize("name, said", [
+    ("f_jobber.json", "files of type .json"), ("f_jobber", "files of type unknown"), ("f_jobber.xls", "files of type .xls"),
+])  # fmt: skip
 def test_file_type_that_is_not_read(study, refused, name, said):
     (study / "extracts/f_jobber.csv").rename(study / "extracts" / name)
     edit(study, ("extracts/f_jobber.csv", f"extracts/{name}"))
