@@ -1,11 +1,12 @@
 # Each target is one line; without make, run the line itself.
 PYTHON ?= python3
 
-.PHONY: demo test quick lock notebooks data clean
+.PHONY: demo test quick lock notebooks data layouts clean
 demo:       ; $(PYTHON) scripts/demo.py
 test:       ; $(PYTHON) scripts/test.py
 quick:      ; $(PYTHON) scripts/test.py --quick
 lock:       ; $(PYTHON) scripts/lock.py
 notebooks:  ; $(PYTHON) scripts/environment.py test -- python scripts/run_notebooks.py
 data:       ; $(PYTHON) scripts/environment.py run -- ips-outcomes simulate --out data/synthetic --seed 146
+layouts:    ; $(PYTHON) scripts/environment.py run -- python scripts/layout_docs.py
 clean:      ; $(PYTHON) -c "import shutil; [shutil.rmtree(p, ignore_errors=True) for p in ('.venv', 'reports/demo')]"

@@ -23,6 +23,7 @@ Exit codes:
 \b
 Examples:
   ips-outcomes demo
+  ips-outcomes layouts f_aap
   ips-outcomes check my_study/study.toml
   ips-outcomes run my_study/study.toml --out reports/my_study
   ips-outcomes simulate --out invented --seed 7 --participants 1000
@@ -171,6 +172,26 @@ def _print_quality(rules: list[dict[str, object]], echo: Callable[[str], None]) 
             f"  [{rule['severity']}] {rule['source']}: {rule['rule']}: {rule['count']} of {rule['total']} {rule['unit']}{rows}; {rule['action']}"
         )
     echo("")
+
+
+@main.command()
+@click.argument("name", required=False)
+def layouts(name: str | None) -> None:
+    """List the layouts of registers and trial files, or describe one.
+
+    A study file names a layout for each source. NAME may also be a layout file
+    of your own, such as mine.toml.
+    """
+    from ips_outcomes.study.describing import describe_layout, list_layouts
+
+    if name is None:
+        rows = list_layouts()
+        widths = [max(len(row[i]) for row in rows) for i in range(4)]
+        for row in rows:
+            click.echo("  ".join([*(cell.ljust(width) for cell, width in zip(row, widths, strict=False)), row[4]]))
+        return
+    with _telling_errors():
+        click.echo(describe_layout(name, Path()))
 
 
 @main.command()

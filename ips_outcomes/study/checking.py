@@ -1,0 +1,263 @@
+"""What no single part of a study file can know about the others."""
+
+from __future__ import annotations
+
+import difflib
+import tomllib
+from collections.abc import Callable
+from importlib import resources
+from typing import get_args
+
+from pydantic import ValidationError
+
+from ips_outcomes.errors import Problem
+from ips_outcomes.months import parse_month
+from ips_outcomes.study.layout import CONSTANTS, WORDS, Benefit, Layout, builtin_layouts, load_layout
+from ips_outcomes.study.model import RESERVED, Source, Study
+from ips_outcomes.study.pointing import Lines, as_problem, lines_of, place_of
+
+__all__ = ["crosswise"]
+
+Add = Callable[[tuple[str, ...], str, str], None]
+
+
+def crosswise(study: Study, file: str, lines: Lines, left_out: set[tuple[str, ...]]) -> list[Problem]:
+    """What no single part of the study file can know about the others.
+
+    Nothing is said about parts that were left out because they are wrong in
+    themselves, nor about what their absence brings.
+    """
+    problems: list[Problem] = []
+
+    def add(location: tuple[str, ...], rule: str, remedy: str) -> None:
+        if not any(location[: len(part)] == part for part in left_out):
+            problems.append(Problem(file, rule, remedy, place_of(location, lines)))
+
+    layouts: dict[str, Layout] = {}
+    for name, source in study.sources.items():
+        layout, faults = _layout_of(study, name, add)
+        problems += faults
+        if layout is None:
+            continue
+        # other faults of the source are told too, against the layout as it stands
+        layouts[name] = layout
+        if _check_changes(source, name, layout, add):
+            try:
+                layouts[name] = source.adapt(layout)
+            except ValidationError as error:
+                add(("sources", name, "wide"), str(error.errors()[0].get("ctx", {}).get("error", "the pattern does not fit")),
+                    "mend the pattern")  # fmt: skip
+    for name, layout in layouts.items():
+        _check_source(study, name, layout, add)
+    if len(layouts) == len(study.sources) and not any(part[0] == "sources" and len(part) <= 2 for part in left_out):
+        _check_sources_together(study, layouts, add)
+    for name in study.keys:
+        if name not in study.sources and ("sources", name) not in left_out:
+            add(("keys", name), "these keys belong to no source", "remove them, or add the source")
+    if study.primary_definition not in study.employed and ("employed", study.primary_definition) not in left_out:
+        add(("primary_definition",), "this is not one of [employed.*]", f"choose one of: {', '.join(study.employed)}")
+    for table, names in (("employed", study.employed), ("subgroups", study.subgroups)):
+        for name in sorted(names.keys() & RESERVED):
+            add((table, name), "this name is taken by a column of the package", "choose another name")
+    if study.design == "one_arm" and study.reference is not None:
+        add(("design",), "a study of one arm has no arms to compare", 'say "randomised" or "comparison", or name one arm')
+    for name in sorted(study.employed.keys() & study.subgroups.keys()):
+        add(("subgroups", name), "a definition of employed has this name too", "choose another name")
+    profiles = resources.files("ips_outcomes") / "reporting" / "profiles"
+    if not (profiles / f"{study.disclosure.profile}.toml").is_file():
+        known = sorted(p.name.removesuffix(".toml") for p in profiles.iterdir() if p.name.endswith(".toml"))
+        add(("disclosure", "profile"), "there is no such profile", f"known profiles: {', '.join(known)}")
+    return problems
+
+
+def _check_sources_together(study: Study, layouts: dict[str, Layout], add: Add) -> None:
+    tables = [layout.table for layout in layouts.values()]
+    if tables.count("participants") != 1:
+        add(("sources",), "exactly one source lists the participants", "give one source a participants layout")
+    else:
+        _check_subgroups(study, layouts, add)
+    _check_benefits(study, layouts, add)
+    if study.follow_up.education == "register" and not any(
+        layout.constants.get("record") == "highest" for layout in layouts.values()
+    ):
+        add(("follow_up", "education"), "no source says which education people have",
+            'add a source of highest education, or say education = "trial"')  # fmt: skip
+    if not {"jobs", "job_months"} & set(tables):
+        add(("sources",), "no source says who has a job", "add a job register")
+    if study.follow_up.residence == "register" and "residence" not in tables:
+        add(("follow_up", "residence"), "there is no residence source",
+            'add one, or say residence = "assumed"')  # fmt: skip
+    for name, definition in study.employed.items():
+        subtracts = definition.wage_subsidy != "keep"
+        if subtracts and definition.if_unanswerable == "unknown" and "programmes" not in tables:
+            # without this, every month of the definition would be unknown
+            add(("employed", name, "wage_subsidy"), "no source says who is on a scheme, so a wage subsidy cannot be subtracted",
+                'add a source of schemes, or say wage_subsidy = "keep", or if_unanswerable = "skip"')  # fmt: skip
+
+
+#: Columns of the trial file that subgroups on baseline columns rest on.
+_RESTS_ON = {"sex": "sex", "education_level": "education", "upper_secondary": "education",
+             "diagnosis_group": "diagnosis_group", "centre": "centre"}  # fmt: skip
+
+
+def _check_subgroups(study: Study, layouts: dict[str, Layout], add: Add) -> None:
+    """A subgroup that nobody can be in, because nothing says who is."""
+    name, layout = next((n, layout) for n, layout in layouts.items() if layout.table == "participants")
+    trial, tables = study.sources[name], {other.table for other in layouts.values()}
+
+    def known(column: str) -> bool:
+        return column in trial.columns or bool(layout.columns[column].name if column in layout.columns else "")
+
+    for label, group in study.subgroups.items():
+        column = _RESTS_ON.get(group.column, "")
+        if column and not known(column):
+            add(("subgroups", label, "column"), f"no column of the trial file holds {column}",
+                f'add columns.{column} = "..." under sources.{name}, or leave the subgroup out')  # fmt: skip
+        if group.column == "age" and not known("birth_month") and "people" not in tables:
+            add(("subgroups", label, "column"), "no source holds the month of birth",
+                f'add columns.birth_month = "..." under sources.{name}, or leave the subgroup out')  # fmt: skip
+        if group.values is None:
+            continue
+        meant = set(trial.values.get(column, {}).values())
+        if group.column == "upper_secondary":
+            meant = {"completed", "not_completed"}
+        strange = [value for value in group.values if meant and value not in meant]
+        if strange:
+            add(("subgroups", label, "values"), f"nobody can have the value {', '.join(strange)}",
+                f"choose among: {', '.join(sorted(meant))}")  # fmt: skip
+
+
+def _check_source(study: Study, name: str, layout: Layout, add: Add) -> None:
+    source = study.sources[name]
+    for column, spec in layout.columns.items():
+        if spec.required and not spec.name and column not in source.columns:
+            add(("sources", name, "columns", column), f"the layout needs to know which column holds {column}",
+                f'add columns.{column} = "..."')  # fmt: skip
+    _check_period(source, name, layout, add)
+    _check_rows_and_ends(source, name, layout, add)
+    if _needs_period(layout) and source.period is None:
+        add(("sources", name, "period"), "the study must say which months this delivery covers",
+            'add period = ["2015-01", "2018-12"]')  # fmt: skip
+    if layout.table != "participants" and name not in study.keys:
+        add(("keys", name), "the study does not say how people are matched to this delivery",
+            f"add [keys.{name}] with its linkage file")  # fmt: skip
+    if layout.table == "participants" and study.arms and "arm" not in source.columns:
+        add(("sources", name, "columns", "arm"), "the study has arms, but no column holds the arm",
+            'add columns.arm = "..."')  # fmt: skip
+    if layout.table == "participants" and study.arms and "arm" in source.values:
+        strangers = sorted(set(study.arms.labels) - set(source.values["arm"].values()))
+        if strangers:
+            add(("arms", "labels"), f"no code in values.arm gives: {', '.join(strangers)}",
+                "make the names in values.arm and arms.labels the same")  # fmt: skip
+
+
+def _layout_of(study: Study, name: str, add: Add) -> tuple[Layout | None, list[Problem]]:
+    """The layout of a source; where it is a file of the study's own, its faults by line."""
+    called = study.sources[name].layout
+    place = ("sources", name, "layout")
+    try:
+        return load_layout(called, study.folder), []
+    except (FileNotFoundError, IsADirectoryError):
+        close = difflib.get_close_matches(called, builtin_layouts(), n=1)
+        hint = f"did you mean {close[0]}? " if close else ""
+        remedy = f"{hint}known layouts: {', '.join(builtin_layouts())}; or name a .toml file of your own"
+        add(place, "there is no such layout", remedy)
+    except ValidationError as error:
+        lines = lines_of((study.folder / called).read_text(encoding="utf-8"))
+        faults = [as_problem(called, details, lines, Layout) for details in error.errors()]
+        add(place, "the layout file is not a layout", f"mend {called}; the command layouts shows how one looks")
+        return None, faults
+    except UnicodeDecodeError:
+        add(place, "the layout file is not readable as TOML", "save it as UTF-8")
+    except tomllib.TOMLDecodeError as error:
+        add(place, f"the layout file is not readable as TOML: {error}", "mend the line, and save the file as UTF-8")
+    return None, []
+
+
+def _check_changes(source: Source, name: str, layout: Layout, add: Add) -> bool:
+    """Whether what the study says about a layout's columns can be said of this layout."""
+    sound = True
+
+    def wrong(location: tuple[str, ...], rule: str, remedy: str) -> None:
+        nonlocal sound
+        sound = False
+        add(("sources", name, *location), rule, remedy)
+
+    for table in ("columns", "values", "missing", "dates"):
+        for column in getattr(source, table):
+            if column not in layout.columns:
+                close = difflib.get_close_matches(column, layout.columns, n=1)
+                hint = f"did you mean {close[0]}?" if close else f"known: {', '.join(layout.columns)}"
+                wrong((table, column), "the layout has no such column", hint)
+            elif table == "dates" and layout.columns[column].type != "date":
+                wrong((table, column), "this column is not a date", f"it is read as {layout.columns[column].type}")
+    for role, constant in source.constants.items():
+        if role != CONSTANTS.get(layout.table):
+            possible = CONSTANTS.get(layout.table)
+            remedy = f"possible here: constants.{possible}" if possible else "leave it out"
+            wrong(("constants", role), f"rows of {layout.table} have no such constant", remedy)
+        elif role in source.columns or role in source.values:
+            wrong(("constants", role), "this is said both as a constant and as a column", "keep one of them")
+        elif constant not in WORDS.get((layout.table, role), (constant,)):
+            wrong(("constants", role), f"{role} cannot be {constant}", f"possible: {', '.join(WORDS[layout.table, role])}")
+    for role, codes in source.values.items():
+        known = WORDS.get((layout.table, role))
+        if known and (strange := sorted(set(codes.values()) - set(known))):
+            wrong(("values", role), f"{role} cannot mean {', '.join(strange)}", f"possible: {', '.join(known)}")
+    if source.wide is not None and layout.wide is None:
+        wrong(("wide",), "the layout has no columns that repeat by month or year", "leave it out, or choose a wide layout")
+    return sound
+
+
+def _needs_period(layout: Layout) -> bool:
+    """Whether absence from the delivery says something, so that the months it speaks for must be known.
+
+    A level of education is held until the next one, and a year of income
+    speaks for itself: these need no period.
+    """
+    absence_speaks = {"jobs", "job_months", "programmes", "residence", "benefits", "services"}
+    return layout.table in absence_speaks or layout.constants.get("record") == "course"
+
+
+def _check_period(source: Source, name: str, layout: Layout, add: Add) -> None:
+    """Months before a register begins or after it ends are not observed, and not months without a record."""
+    if source.period_numbers is None:
+        return
+    first, last = source.period_numbers
+    too_early = layout.first_month is not None and first < parse_month(layout.first_month)
+    too_late = layout.last_month is not None and last > parse_month(layout.last_month)
+    if too_early or too_late:
+        known = f"from {layout.first_month or 'the start'} to {layout.last_month or 'now'}"
+        add(("sources", name, "period"), f"the layout knows this register {known}",
+            "shorten the period, or use a copy of the layout with other months if the delivery differs")  # fmt: skip
+
+
+def _check_rows_and_ends(source: Source, name: str, layout: Layout, add: Add) -> None:
+    for column, kept in layout.rows.items():
+        if not kept and column not in source.rows:
+            add(("sources", name, "rows"), f"the study must say which rows count, by {column}", f'add rows.{column} = ["..."]')
+    technical = layout.columns.get("technical_end")
+    if source.spell_end == "technical" and not (technical and (technical.name or "technical_end" in source.columns)):
+        add(("sources", name, "spell_end"), "the layout has no technical end",
+            'say spell_end = "reported", or choose a layout that has one')  # fmt: skip
+    if layout.table == "benefits" and "benefit" not in {*layout.constants, *layout.columns, *source.constants}:
+        add(("sources", name, "constants", "benefit"), "nothing says which benefit this is", 'add constants.benefit = "aap"')
+
+
+def _check_benefits(study: Study, layouts: dict[str, Layout], add: Add) -> None:
+    """A definition that looks at a benefit which no source delivers would never say anything."""
+    delivered: set[str] = set()
+    for name, layout in layouts.items():
+        if layout.table != "benefits":
+            continue
+        column = layout.columns.get("benefit")
+        codes = study.sources[name].values.get("benefit") or (column.codes if column else {})
+        constant = layout.constants.get("benefit")
+        # without a list of codes, the file itself says it in the package's words
+        delivered |= {constant} if constant else set(codes.values()) or set(get_args(Benefit))
+    for label, definition in study.employed.items():
+        for key in ("without_benefits", "benefits_not_above_inclusion"):
+            for benefit in getattr(definition, key):
+                if benefit not in delivered:
+                    add(("employed", label, key, benefit), f"no source delivers {benefit}",
+                        "add one, or leave the benefit out of the definition")  # fmt: skip
