@@ -27,6 +27,7 @@ Examples:
   ips-outcomes check my_study/study.toml
   ips-outcomes run my_study/study.toml --out reports/my_study
   ips-outcomes simulate --out invented --seed 7 --participants 1000
+  ips-outcomes pseudonymise raw/*.csv --out clean --key-file ../key.txt
 """
 
 
@@ -70,8 +71,10 @@ def _telling_errors(progress: _Progress | None = None) -> Iterator[None]:
             raise
         if progress is not None:
             progress.done()
+        from ips_outcomes.loaders.identity_rules import masked
+
         # a folder that may not be written, a full disk, a name that is too long
-        click.secho(f"{error.filename}: {str(error.strerror).lower()}", err=True)
+        click.secho(f"{masked(str(error.filename))}: {str(error.strerror).lower()}", err=True)
         raise SystemExit(1) from None
     finally:
         if progress is not None:
@@ -210,6 +213,45 @@ def simulate(out: Path, seed: int, participants: int | None, one_arm: bool) -> N
 
         path = simulate_study(out, seed=seed, participants=participants, one_arm=one_arm)
     click.echo(str(path))
+
+
+@main.command()
+@click.argument("files", metavar="IN...", nargs=-1, required=True, type=click.Path(path_type=Path))
+@click.option("--out", required=True, metavar="FOLDER", type=click.Path(path_type=Path),
+              help="Folder to write, whole or not at all. Not the folder of the files themselves.")  # fmt: skip
+@click.option("--columns", multiple=True, metavar="COL",
+              help="A column to replace in; may be repeated. [default: every column that holds identity numbers]")  # fmt: skip
+@click.option("--key-file", metavar="FILE", type=click.Path(path_type=Path), help="File that holds the key, at least 32 bytes.")
+@click.option("--key-env", metavar="NAME", help="Environment variable that holds the key instead.")
+@click.option("--others", type=click.Choice(["refuse", "keep", "blank"]), default="refuse", show_default=True,
+              help="Cells of these columns that hold no identity number, such as a free text without one.")  # fmt: skip
+@click.option("--delimiter", metavar="CHAR", help="What stands between the columns of text files, where it is not clear.")
+def pseudonymise(
+    files: tuple[Path, ...], out: Path, columns: tuple[str, ...], key_file: Path | None, key_env: str | None,
+    others: str, delimiter: str | None,
+) -> None:  # fmt: skip
+    """Replace national identity numbers by keyed pseudonyms.
+
+    The same number gives the same pseudonym in every file, however it is
+    written, as long as the key is the same. The key is never written or shown.
+    CSV, Stata, SPSS and Parquet files keep their format and all else in them;
+    an Excel workbook becomes CSV. Numbers in file names are replaced too. What
+    was written is searched again, and nothing appears if a number is left.
+    """
+    if (key_file is None) == (key_env is None):
+        raise click.UsageError("say where the key is with either --key-file or --key-env")
+    if delimiter is not None and len(delimiter.replace("\\t", "\t")) != 1:
+        raise click.UsageError("--delimiter is one character, or \\t")
+    with _telling_errors():
+        from ips_outcomes.loaders.pseudonymise import pseudonymise as replace_numbers
+        from ips_outcomes.loaders.pseudonymise import read_key
+
+        key = read_key(key_file, key_env)
+        told = replace_numbers(files, out, key, columns, others=others, delimiter=delimiter and delimiter.replace("\\t", "\t"))  # type: ignore[arg-type]
+    for done in told:
+        rest = f", {done.others:,} without a number {'kept' if others == 'keep' else 'emptied'}" if done.others else ""
+        click.echo(f"{done.file}, {done.column}: {done.cells:,} cells replaced{rest}")
+    click.echo(str(out))
 
 
 if __name__ == "__main__":
