@@ -211,7 +211,9 @@ def write_ameld(folder: Path, truth: dict[str, Any], people: People, jobs: pd.Da
     records["arb_syss"] = np.where(rng.random(len(records)) < 0.02, "1b", "1a")
     records = pd.concat([records, _not_work(people, records, rng, first, last)], ignore_index=True)
     records = records[keys["ameld"][records["person"]] != ""]
-    paid = records[["person", "month", "pay"]]
+    # two rows alike in everything are one message to whoever reads the file
+    paid = records.drop_duplicates([name for name in records if name not in ("first", "last", "subsidised")])
+    paid = paid[["person", "month", "pay"]]
     again = records.iloc[pick(rng, len(records), round(len(records) * truth["quirks"]["repeated_rows"]))]
     records = pd.concat([records, again]).sort_values(["month", "person", "employer"], kind="stable")
     for number in range(first, last + 1):
