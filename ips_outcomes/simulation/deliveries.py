@@ -13,10 +13,11 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from ips_outcomes.months import NO_MONTH, day_in_month, month_label, month_number, parse_month
+from ips_outcomes.months import day_in_month, month_label, month_number, parse_month
+from ips_outcomes.simulation.files import Keys, draw_keys, employer_key, pick, write_csv, yyyymm, yyyymmdd
 from ips_outcomes.simulation.people import People
 
-__all__ = ["AAREG_PERIOD", "AMELD_PERIOD", "Keys", "write_aareg", "write_ameld", "write_linkage", "write_population",
+__all__ = ["AAREG_PERIOD", "AMELD_PERIOD", "write_aareg", "write_ameld", "write_linkage", "write_population",
            "write_schemes", "write_trial"]  # fmt: skip
 
 AAREG_PERIOD = ("2011-01", "2014-12")
@@ -31,26 +32,14 @@ _LABELS = {
                 5.0: "Annet", 99.0: "Ikke registrert"},
 }  # fmt: skip
 
-Keys = dict[str, np.ndarray]
-
-
-def _draw_keys(rng: np.random.Generator, number: int, width: int) -> np.ndarray:
-    """Distinct pseudonymous keys of one delivery."""
-    low, high = 10 ** (width - 1), 10**width
-    drawn = np.array([], dtype=np.int64)
-    while len(drawn) < number:
-        more = rng.integers(low, high, number)
-        drawn = np.array(list(dict.fromkeys([*drawn.tolist(), *more.tolist()])), dtype=np.int64)
-    return drawn[:number].astype(str)
-
-
-def _pick(rng: np.random.Generator, total: int, number: int) -> np.ndarray:
-    return np.sort(rng.permutation(total)[: min(number, total)])
-
 
 def write_trial(folder: Path, truth: dict[str, Any], people: People, rng: np.random.Generator, *, one_arm: bool
-                ) -> np.ndarray:  # fmt: skip
-    """Write ``trial.sav`` with everybody who was offered a place; returns the participant keys."""
+                ) -> pd.DataFrame:  # fmt: skip
+    """Write ``trial.sav`` with everybody who was offered a place.
+
+    Returns the rows of those who took part, in the order of ``people``, with
+    the education level (``level``) that some of them left blank.
+    """
     import pyreadstat
 
     number = len(people)
@@ -83,7 +72,9 @@ def write_trial(folder: Path, truth: dict[str, Any], people: People, rng: np.ran
         "kjonn": [*sex, *([np.nan] * extra)],
         "nus2000": [*nus, *([""] * extra)],
         "diag_gr": [*diagnosis, *([np.nan] * extra)],
-    }).sort_values("deltaker")  # fmt: skip
+    })  # fmt: skip
+    took_part = trial.iloc[:number].assign(level=level)
+    trial = trial.sort_values("deltaker")
     if one_arm:
         trial = trial.drop(columns="gruppe")
     path = folder / "trial.sav"
@@ -102,17 +93,24 @@ def write_trial(folder: Path, truth: dict[str, Any], people: People, rng: np.ran
     # the header holds the moment of writing; a fixed one keeps the bytes the same
     content[92:101], content[101:109] = b"01 Jan 20", b"00:00:00"
     path.write_bytes(bytes(content))
-    return participant
+    return took_part
 
 
-def write_linkage(folder: Path, truth: dict[str, Any], participant: np.ndarray, rng: np.random.Generator) -> Keys:
-    """Write ``linkage.csv``: the participant's key and the key in each delivery."""
+def write_linkage(folder: Path, truth: dict[str, Any], participant: np.ndarray, rng: np.random.Generator,
+                  later: np.random.Generator) -> Keys:  # fmt: skip
+    """Write ``linkage.csv``: the participant's key and the key in each delivery.
+
+    ``later`` draws the keys of deliveries that joined the study later, so that
+    the first ones keep theirs.
+    """
     number = len(participant)
-    keys = {name: _draw_keys(rng, number, 9) for name in ("aareg", "ameld", "population", "schemes")}
-    lost = _pick(rng, number, max(1, round(number * truth["trial"]["not_linked_share"])))
+    keys = {name: draw_keys(rng, number, 9) for name in ("aareg", "ameld", "population", "schemes")}
+    keys |= {name: draw_keys(later, number, 9) for name in ("benefits", "education", "income")}
+    lost = pick(rng, number, max(1, round(number * truth["trial"]["not_linked_share"])))
     table = pd.DataFrame({
         "deltaker": participant, "lnr_aareg": keys["aareg"], "lnr_ameld": keys["ameld"],
-        "lnr_befolkning": keys["population"], "lnr_tiltak": keys["schemes"],
+        "lnr_befolkning": keys["population"], "lnr_tiltak": keys["schemes"], "lnr_trygd": keys["benefits"],
+        "lnr_utdanning": keys["education"], "lnr_inntekt": keys["income"],
     })  # fmt: skip
     table.loc[lost, table.columns[1:]] = ""
     # deliveries hold nothing on people who were never matched
@@ -120,7 +118,7 @@ def write_linkage(folder: Path, truth: dict[str, Any], participant: np.ndarray, 
         keys[name] = np.where(np.isin(np.arange(number), lost), "", keys[name])
     # linkage lists come in an order of their own
     table = table.iloc[rng.permutation(number)]
-    _write_csv(table, folder / "linkage.csv", "utf-8")
+    write_csv(table, folder / "linkage.csv", "utf-8")
     return keys
 
 
@@ -132,29 +130,29 @@ def write_population(folder: Path, people: People, keys: Keys, rng: np.random.Ge
     death = day_in_month(np.where(dead, base + people.death_month, 0), 1) + (people.death_day - 1)
     fixed = pd.DataFrame({
         "w19_0634_lnr": key,
-        "foedsels_aar_mnd": _yyyymm(people.birth_month),
+        "foedsels_aar_mnd": yyyymm(people.birth_month),
         "kjoenn": np.where(people.woman, "2", "1"),
-        "doeds_dato": np.where(dead, _yyyymmdd(death), ""),
+        "doeds_dato": np.where(dead, yyyymmdd(death), ""),
     })  # fmt: skip
-    _write_csv(fixed[key != ""].sort_values("w19_0634_lnr"), folder / "faste_opplysninger.csv", "latin-1")
+    write_csv(fixed[key != ""].sort_values("w19_0634_lnr"), folder / "faste_opplysninger.csv", "latin-1")
     left = (base + people.abroad_from <= end) & (people.abroad_from < people.death_month)
     back = left & (base + people.abroad_to <= end) & (people.abroad_to < people.death_month)
     born = day_in_month(people.birth_month, 15)
     last_day = day_in_month(np.where(left, base + people.abroad_from, 0), 1) - np.timedelta64(1, "D")
     first = pd.DataFrame({
-        "w19_0634_lnr": key, "REGSTAT": "1", "TILGDATO": _yyyymmdd(born),
-        "AVGDATO": np.where(left, _yyyymmdd(last_day), np.where(dead, _yyyymmdd(death), "")),
+        "w19_0634_lnr": key, "REGSTAT": "1", "TILGDATO": yyyymmdd(born),
+        "AVGDATO": np.where(left, yyyymmdd(last_day), np.where(dead, yyyymmdd(death), "")),
     })  # fmt: skip
     again = pd.DataFrame({
         "w19_0634_lnr": key, "REGSTAT": "1",
-        "TILGDATO": _yyyymmdd(day_in_month(np.where(back, base + people.abroad_to, 0), 1)),
-        "AVGDATO": np.where(dead, _yyyymmdd(death), ""),
+        "TILGDATO": yyyymmdd(day_in_month(np.where(back, base + people.abroad_to, 0), 1)),
+        "AVGDATO": np.where(dead, yyyymmdd(death), ""),
     })[back]  # fmt: skip
     spells = pd.concat([first, again])
     # the technical end is always filled; the real end is what counts
     spells["TOMDATO"] = np.where(spells["AVGDATO"] == "", "20181231", spells["AVGDATO"])
     spells = spells[spells["w19_0634_lnr"] != ""].sort_values(["w19_0634_lnr", "TILGDATO"])
-    _write_csv(spells, folder / "f_demo.csv", "latin-1")
+    write_csv(spells, folder / "f_demo.csv", "latin-1")
 
 
 def write_aareg(folder: Path, truth: dict[str, Any], people: People, jobs: pd.DataFrame, keys: Keys,
@@ -172,31 +170,34 @@ def write_aareg(folder: Path, truth: dict[str, Any], people: People, jobs: pd.Da
     key = keys["aareg"][reported["person"]]
     table = pd.DataFrame({
         "w20_0450_lopenr_person": key,
-        "tilgdato_mnd": _yyyymm(start),
-        "tomdato_mnd": np.where(open_end, "", _yyyymm(end)),
-        "regtom_mnd": _yyyymm(np.minimum(end + 1, last)),
-        "orgn_ref": _employer_key(reported["employer"], "8"),
+        "tilgdato_mnd": yyyymm(start),
+        "tomdato_mnd": np.where(open_end, "", yyyymm(end)),
+        "regtom_mnd": yyyymm(np.minimum(end + 1, last)),
+        "orgn_ref": employer_key(reported["employer"], "8"),
     })  # fmt: skip
     table = table[key != ""].reset_index(drop=True)
     closed = np.flatnonzero(table["tomdato_mnd"] != "")
-    never_ended = closed[_pick(rng, len(closed), quirks["unended_spells"])]
+    never_ended = closed[pick(rng, len(closed), quirks["unended_spells"])]
     table.loc[never_ended, "tomdato_mnd"] = ""
-    strange = table.iloc[_pick(rng, len(table), quirks["reversed_spells"] + quirks["impossible_dates"])].copy()
+    strange = table.iloc[pick(rng, len(table), quirks["reversed_spells"] + quirks["impossible_dates"])].copy()
     cut = quirks["reversed_spells"]
     strange.iloc[:cut, 2] = "201101"
     strange.iloc[:cut, 1] = "201206"
     strange.iloc[cut:, 1] = "201313"
     unknown = pd.DataFrame({
-        "w20_0450_lopenr_person": _draw_keys(rng, quirks["unknown_people"], 10), "tilgdato_mnd": "201303",
+        "w20_0450_lopenr_person": draw_keys(rng, quirks["unknown_people"], 10), "tilgdato_mnd": "201303",
         "tomdato_mnd": "201309", "regtom_mnd": "201310", "orgn_ref": "800000001",
     })  # fmt: skip
     table = pd.concat([table, strange, unknown]).sort_values(["w20_0450_lopenr_person", "tilgdato_mnd", "tomdato_mnd"])
-    _write_csv(table, folder / "f_jobber.csv", "utf-8")
+    write_csv(table, folder / "f_jobber.csv", "utf-8")
 
 
 def write_ameld(folder: Path, truth: dict[str, Any], people: People, jobs: pd.DataFrame, keys: Keys,
-                rng: np.random.Generator) -> None:  # fmt: skip
-    """Write ``ameld_statdata_YYYY_mM.dta``: one Stata file a month from January 2015."""
+                rng: np.random.Generator) -> pd.DataFrame:  # fmt: skip
+    """Write ``ameld_statdata_YYYY_mM.dta``: one Stata file a month from January 2015.
+
+    Returns the pay in it, late messages counted once: person, month, pay.
+    """
     first, last = (parse_month(text) for text in AMELD_PERIOD)
     start = month_number(jobs["start"])
     end = np.where(jobs["open"], last, month_number(jobs["end"]))
@@ -210,10 +211,14 @@ def write_ameld(folder: Path, truth: dict[str, Any], people: People, jobs: pd.Da
     records["arb_syss"] = np.where(rng.random(len(records)) < 0.02, "1b", "1a")
     records = pd.concat([records, _not_work(people, records, rng, first, last)], ignore_index=True)
     records = records[keys["ameld"][records["person"]] != ""]
-    again = records.iloc[_pick(rng, len(records), round(len(records) * truth["quirks"]["repeated_rows"]))]
+    # two rows alike in everything are one message to whoever reads the file
+    paid = records.drop_duplicates([name for name in records if name not in ("first", "last", "subsidised")])
+    paid = paid[["person", "month", "pay"]]
+    again = records.iloc[pick(rng, len(records), round(len(records) * truth["quirks"]["repeated_rows"]))]
     records = pd.concat([records, again]).sort_values(["month", "person", "employer"], kind="stable")
     for number in range(first, last + 1):
         _write_ameld_month(folder, number, records[records["month"] == number], people, keys)
+    return paid
 
 
 def _not_work(people: People, records: pd.DataFrame, rng: np.random.Generator, first: int, last: int) -> pd.DataFrame:
@@ -258,8 +263,8 @@ def _write_ameld_month(folder: Path, number: int, rows: pd.DataFrame, people: Pe
     woman = people.woman[rows["person"]]
     table = pd.DataFrame({
         key_name: keys["ameld"][rows["person"]],
-        "lopenr_virksomhet": _employer_key(rows["employer"], "9"),
-        "lopenr_foretak": _employer_key(rows["employer"] // 3, "7"),
+        "lopenr_virksomhet": employer_key(rows["employer"], "9"),
+        "lopenr_foretak": employer_key(rows["employer"] // 3, "7"),
         "arb_type": rows["arb_type"].to_numpy(),
         "arb_start": rows["start"].astype("datetime64[ns]").to_numpy(),
         "arb_slutt": rows["end"].astype("datetime64[ns]").where(~still_open).to_numpy(),
@@ -295,27 +300,8 @@ def write_schemes(folder: Path, schemes: pd.DataFrame, keys: Keys, extraction: s
         "deltakerStatus": np.where(ongoing & (schemes["status"] == "FULLFORT"), "DELTAR", schemes["status"]),
         "startDato": np.datetime_as_string(schemes["start"].to_numpy().astype("datetime64[D]")),
         "sluttDato": np.where(ongoing, "", np.datetime_as_string(schemes["end"].to_numpy().astype("datetime64[D]"))),
-        "lopenr_virksomhet": np.where(named, _employer_key(schemes["employer"].clip(lower=0), "9"), ""),
+        "lopenr_virksomhet": np.where(named, employer_key(schemes["employer"].clip(lower=0), "9"), ""),
     })  # fmt: skip
     started = schemes["start"] <= np.datetime64(extraction)
     table = table[(key != "") & started].sort_values(["lopenr_person", "startDato", "tiltakskode"])
-    _write_csv(table, folder / "tiltak.csv", "utf-8")
-
-
-def _employer_key(employer: pd.Series, prefix: str) -> np.ndarray:
-    # a different key for the same employer in every delivery, as with people
-    numbers = employer.to_numpy(dtype=np.int64)
-    return np.char.add(prefix, np.char.zfill((numbers * 7919 % 99_999_989).astype(str), 8))
-
-
-def _yyyymm(months: np.ndarray) -> np.ndarray:
-    safe = np.where(months == NO_MONTH, 0, months).astype("datetime64[M]")
-    return np.char.replace(np.datetime_as_string(safe), "-", "")
-
-
-def _yyyymmdd(dates: np.ndarray) -> np.ndarray:
-    return np.char.replace(np.datetime_as_string(np.asarray(dates).astype("datetime64[D]")), "-", "")
-
-
-def _write_csv(table: pd.DataFrame, path: Path, encoding: str) -> None:
-    table.to_csv(path, sep=";", index=False, encoding=encoding, lineterminator="\n")
+    write_csv(table, folder / "tiltak.csv", "utf-8")

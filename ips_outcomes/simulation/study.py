@@ -2,21 +2,31 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from importlib import resources
 from pathlib import Path
+from typing import Any
 
 import numpy as np
+import pandas as pd
 
 from ips_outcomes.errors import UnsupportedError
 from ips_outcomes.folders import whole_folder
 from ips_outcomes.simulation import deliveries
+from ips_outcomes.simulation.benefits import draw_benefits, months_in_work
+from ips_outcomes.simulation.education import draw_education, write_education, write_income
 from ips_outcomes.simulation.jobs import draw_jobs, draw_schemes
-from ips_outcomes.simulation.people import draw_people, load_truth
+from ips_outcomes.simulation.people import People, draw_people, load_truth
+from ips_outcomes.simulation.process import draw_services, write_redcap
+from ips_outcomes.simulation.trygd import write_benefits
 
-__all__ = ["DEMO_SEED", "simulate_study"]
+__all__ = ["DEMO_SEED", "Invented", "draw_study", "generator", "simulate_study"]
 
 #: The seed of the study in data/synthetic: of the first 3,000, one whose rates at months 12, 18, 31 and 43 lie within 2 points of the truth.
 DEMO_SEED = 146
+
+# the order is part of what a seed means: new parts are added at the end
+_PARTS = ("", "keys", "benefits", "benefit files", "education", "education files", "income files", "services", "redcap file")
 
 
 def simulate_study(out: str | Path, *, seed: int = DEMO_SEED, participants: int | None = None, one_arm: bool = False) -> Path:
@@ -75,19 +85,51 @@ def simulate_study(out: str | Path, *, seed: int = DEMO_SEED, participants: int 
     return out / "study.toml"
 
 
-def _write(folder: Path, truth: dict, seed: int, number: int, *, one_arm: bool) -> None:
-    rng = np.random.default_rng(seed)
+@dataclass(frozen=True)
+class Invented:
+    """Everything that is true of the invented people, before any register writes it down."""
+
+    people: People
+    jobs: pd.DataFrame
+    schemes: pd.DataFrame
+    benefits: pd.DataFrame
+    services: pd.DataFrame
+    works: np.ndarray
+
+
+def draw_study(truth: dict[str, Any], rng: np.random.Generator, seed: int, number: int, *, one_arm: bool) -> Invented:
+    """People, their jobs, schemes and benefits, and what a service did for them."""
     people = draw_people(truth, rng, number, one_arm=one_arm)
     jobs = draw_jobs(truth, people, rng)
     schemes, jobs = draw_schemes(truth, people, jobs, rng)
+    works = months_in_work(people, jobs)
+    benefits = draw_benefits(truth, people, works, generator(seed, "benefits"))
+    services = draw_services(truth, people, schemes, works, generator(seed, "services"))
+    return Invented(people, jobs, schemes, benefits, services, works)
+
+
+def generator(seed: int, part: str) -> np.random.Generator:
+    """A generator of a part's own: a part that joins the study leaves the numbers of the others alone."""
+    return np.random.default_rng([seed, _PARTS.index(part)])
+
+
+def _write(folder: Path, truth: dict[str, Any], seed: int, number: int, *, one_arm: bool) -> None:
+    rng = np.random.default_rng(seed)
+    drawn = draw_study(truth, rng, seed, number, one_arm=one_arm)
+    people, jobs = drawn.people, drawn.jobs
     extracts = folder / "extracts"
     extracts.mkdir()
-    participant = deliveries.write_trial(extracts, truth, people, rng, one_arm=one_arm)
-    keys = deliveries.write_linkage(extracts, truth, participant, rng)
+    took_part = deliveries.write_trial(extracts, truth, people, rng, one_arm=one_arm)
+    keys = deliveries.write_linkage(extracts, truth, took_part["deltaker"].to_numpy(), rng, generator(seed, "keys"))
     deliveries.write_population(extracts, people, keys, rng)
     deliveries.write_aareg(extracts, truth, people, jobs, keys, rng)
-    deliveries.write_ameld(extracts, truth, people, jobs, keys, rng)
-    deliveries.write_schemes(extracts, schemes, keys, "2019-02-15")
+    paid = deliveries.write_ameld(extracts, truth, people, jobs, keys, rng)
+    deliveries.write_schemes(extracts, drawn.schemes, keys, "2019-02-15")
+    write_benefits(extracts, truth, drawn.benefits, keys, generator(seed, "benefit files"))
+    learned = draw_education(truth, people, took_part["level"].to_numpy(), drawn.works, generator(seed, "education"))
+    write_education(extracts, truth, learned, keys, generator(seed, "education files"))
+    write_income(extracts, truth, people, jobs, paid, keys, generator(seed, "income files"))
+    write_redcap(extracts, truth, people, took_part, drawn.services, generator(seed, "redcap file"), one_arm=one_arm)
     here = resources.files("ips_outcomes.simulation")
     template = (here / "study_template.toml").read_text(encoding="utf-8")
     kept, skip = [], False
