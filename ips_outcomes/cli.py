@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import shutil
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -140,7 +141,9 @@ def demo(out: Path) -> None:
 
 @main.command()
 @_STUDY
-def check(study: Path) -> None:
+@click.option("--out", metavar="FOLDER", type=click.Path(path_type=Path),
+              help="Folder for quality.html and the same tables as CSV; it stays on the server.")  # fmt: skip
+def check(study: Path, out: Path | None) -> None:
     """Say whether a study's files are sound, without analysing them.
 
     Reads the study file and every extract, matches people, and prints each
@@ -149,32 +152,19 @@ def check(study: Path) -> None:
     progress = _Progress()
     with _telling_errors(progress):
         progress("Reading the study file")
-        from ips_outcomes.loaders import load_cohort
+        from ips_outcomes.reporting.checking import check_study, console_lines, write_check
         from ips_outcomes.study import load_study
 
-        asked = load_study(study)
-        progress("Reading the extracts")
-        cohort = load_cohort(asked, progress=lambda name: progress(f"  {name}"))
-    _print_quality(cohort.quality.to_dict("records"), click.echo)
-    for row in cohort.reconciliation.to_dict("records"):
-        click.echo(f"{row['source']}: {row['rows_in']:,} rows in, {row['rows_used']:,} used, {row['rows_set_aside']:,} set aside")
-    arms = cohort.participants["arm"]
-    people = ", ".join(f"{label} {(arms == arm).sum()}" for arm, label in asked.arm_labels.items())
-    severe = int(((cohort.quality["severity"] == "severe") & (cohort.quality["count"] > 0)).sum())
-    need = "finding above needs" if severe == 1 else "findings above need"
-    verdict = f"can be run, but {severe} severe {need} a look" if severe else "is sound"
-    click.echo(f"\nThe study {verdict}: {len(cohort.participants):,} participants ({people}).")
-
-
-def _print_quality(rules: list[dict[str, object]], echo: Callable[[str], None]) -> None:
-    met = [r for r in rules if r["count"]]
-    echo(f"{len(rules)} rules were checked; {len(met)} met something:")
-    for rule in sorted(met, key=lambda r: ("severe", "warning", "note").index(str(r["severity"]))):
-        rows = f" (rows {rule['example_rows']})" if rule["example_rows"] else ""
-        echo(
-            f"  [{rule['severity']}] {rule['source']}: {rule['rule']}: {rule['count']} of {rule['total']} {rule['unit']}{rows}; {rule['action']}"
-        )
-    echo("")
+        checked = check_study(load_study(study), progress)
+        page = write_check(checked, out) if out is not None else None
+        if checked.error is not None:
+            if page is not None:
+                progress.done()
+                click.echo(f"What must be mended is listed in {page}", err=True)
+            raise checked.error
+    click.echo("\n".join(console_lines(checked, min(max(shutil.get_terminal_size((100, 24)).columns, 80), 120))))
+    if page is not None:
+        click.echo(str(page))
 
 
 @main.command()

@@ -72,7 +72,7 @@ def test_help_of_the_whole_and_of_each_command():
 
 
 @pytest.mark.parametrize("arguments", [
-    ("nonsense",), ("run",), ("run", "study.toml"), ("check",), ("check", "a", "b"), ("check", "a", "--out", "x"),
+    ("nonsense",), ("run",), ("run", "study.toml"), ("check",), ("check", "a", "b"), ("check", "a", "--quiet"),
     ("simulate", "--out", "x"), ("simulate", "--out", "x", "--seed", "-1"), ("simulate", "--out", "x", "--seed", "many"),
     ("simulate", "--out", "x", "--seed", "1", "--participants", "3"), ("--nonsense",),
 ])  # fmt: skip

@@ -9,7 +9,7 @@ from typing import Any
 
 import jinja2
 
-from ips_outcomes.reporting.tables import Shown
+from ips_outcomes.reporting.tables import Badge, Noted, Shown
 
 __all__ = ["Drawn", "render"]
 
@@ -30,11 +30,13 @@ def _data(svg: bytes) -> str:
     return "data:image/svg+xml;base64," + base64.b64encode(svg).decode("ascii")
 
 
-def render(**values: Any) -> str:
-    """Fill the template; everything that comes from a study is escaped."""
+def render(template: str = "page.html.j2", /, **values: Any) -> str:
+    """Fill a template; everything that comes from a study is escaped."""
     loader = jinja2.FunctionLoader(lambda name: (resources.files("ips_outcomes.reporting") / name).read_text(encoding="utf-8"))
     environment = jinja2.Environment(loader=loader, autoescape=True, undefined=jinja2.StrictUndefined, trim_blocks=True,
                                      lstrip_blocks=True)  # fmt: skip
     environment.filters["data"] = _data
     environment.tests["shown"] = lambda value: isinstance(value, Shown)
-    return environment.get_template("page.html.j2").render(**values)
+    environment.tests["noted"] = lambda value: isinstance(value, Noted)
+    environment.tests["badge"] = lambda value: isinstance(value, Badge)
+    return environment.get_template(template).render(**values)

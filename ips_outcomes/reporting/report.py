@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import platform
 import sys
 import time
@@ -13,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from ips_outcomes._version import __version__
-from ips_outcomes.folders import sha256, whole_folder
+from ips_outcomes.folders import whole_folder
 from ips_outcomes.followup import FollowUp, follow_up
 from ips_outcomes.loaders import Cohort, load_cohort
 from ips_outcomes.reporting import narrative
@@ -21,6 +20,7 @@ from ips_outcomes.reporting.figures import Canvas
 from ips_outcomes.reporting.gallery import Plan, draw_all, plan_figures
 from ips_outcomes.reporting.gate import Profile, load_profile, through_gate
 from ips_outcomes.reporting.page import Drawn, render
+from ips_outcomes.reporting.provenance import inputs
 from ips_outcomes.reporting.results import Results, compute_results
 from ips_outcomes.reporting.tables import Shown, all_tables, csv_tables
 from ips_outcomes.reporting.words import words
@@ -117,16 +117,9 @@ class _Clock:
 
 
 def _provenance(study: Study, cohort: Cohort, followed: FollowUp, profile: Profile) -> dict[str, Any]:
-    paths = {p for name in study.sources for p in study.paths(name)}
-    paths |= {p for key in study.keys.values() if key.file for p in study.folder.glob(key.file)}
-    hashes = {p.relative_to(study.folder).as_posix(): sha256(p) for p in sorted(paths)}
     return {
         "ips_outcomes": __version__,
-        "study": study.title,
-        "study_file": study.file,
-        "study_file_sha256": sha256(study.folder / study.file),
-        "inputs_sha256": hashes,
-        "inputs_together_sha256": hashlib.sha256("".join(hashes.values()).encode()).hexdigest(),
+        **inputs(study),
         "seed": study.seed,
         "engine": "in memory (pandas and numpy)",
         "disclosure_profile": profile.name,

@@ -17,7 +17,29 @@ from ips_outcomes.reporting.lookup import cell, pick
 from ips_outcomes.reporting.results import BASELINE, Results
 from ips_outcomes.study import Study, Subgroup
 
-__all__ = ["Row", "Shown", "all_tables"]
+__all__ = ["Badge", "Noted", "Row", "Shown", "all_tables"]
+
+
+class Badge(str):
+    """A word in a cell that colour sets off; the word alone says it too."""
+
+    tone: str
+
+    def __new__(cls, text: str, tone: str) -> Badge:
+        badge = super().__new__(cls, text)
+        badge.tone = tone
+        return badge
+
+
+class Noted(str):
+    """A cell with smaller lines under it."""
+
+    notes: tuple[str, ...]
+
+    def __new__(cls, text: str, *notes: str) -> Noted:
+        cell = super().__new__(cls, text)
+        cell.notes = notes
+        return cell
 
 
 @dataclass(frozen=True)
@@ -31,13 +53,14 @@ class Row:
 
 @dataclass(frozen=True)
 class Shown:
-    """A table for reading: caption, columns (the first names the row), rows, notes."""
+    """A table for reading: caption, columns (the first names the row), rows, notes; stacked rows become cards on a phone."""
 
     caption: str
     columns: tuple[str, ...]
     rows: tuple[Row, ...]
     notes: tuple[str, ...] = ()
     text_columns: frozenset[int] = field(default=frozenset({0}))
+    stacked: bool = False
 
 
 def _share(row: pd.Series | None) -> str:
