@@ -8,9 +8,9 @@ from pathlib import Path
 
 import pandas as pd
 import pytest
+from small_study import Followed, follow, job, record, scheme, write_small_study
 
 import ips_outcomes as ips
-from small_study import Followed, follow, job, record, scheme, write_small_study
 
 
 def write(path: Path, *rows: dict) -> None:
@@ -45,7 +45,9 @@ def test_1_the_break_of_2015_is_carried_by_every_person_month(tmp_path: Path) ->
     assert done.months("P1")[21] is True and done.months("P1")[22] is False and done.months("P1")[23] is True
 
 
-@pytest.mark.parametrize(("basis", "works"), [("1a", True), ("1b", True), ("2a", False), ("3b", False), ("4b", False), ("5b", False)])
+@pytest.mark.parametrize(
+    ("basis", "works"), [("1a", True), ("1b", True), ("2a", False), ("3b", False), ("4b", False), ("5b", False)]
+)
 def test_2_a_record_in_a_ordningen_is_not_the_same_as_work(tmp_path: Path, basis: str, works: bool) -> None:
     done = follow(tmp_path, records=[record("P1", "2015-02", basis=basis)], months=24)
     assert done.months("P1")[23] is works

@@ -11,6 +11,7 @@ import pandas as pd
 from ips_outcomes.errors import DataError, Problem
 from ips_outcomes.loaders.delivery import Delivery, read_delivery
 from ips_outcomes.loaders.ledger import Ledger, Severity, row_names
+from ips_outcomes.loaders.linking import Engines
 from ips_outcomes.months import NO_MONTH, month_number, parse_month
 from ips_outcomes.study import Study
 
@@ -22,11 +23,12 @@ _SLIPS = 0.05
 
 @dataclass(frozen=True)
 class Reading:
-    """What every loader needs: the study, its linkage lists, the ledger, and whom to tell of progress."""
+    """What every loader needs: the study, its linkage lists, the ledger, the engine, and whom to tell of progress."""
 
     study: Study
     keys: pd.DataFrame
     ledger: Ledger
+    engines: Engines
     tell: Callable[[str], None] = lambda _: None
 
 
@@ -53,7 +55,7 @@ def _checked(reading: Reading, name: str) -> tuple[Delivery, pd.DataFrame]:
     """The rows of known people, without those that repeat others or that cannot be true."""
     ledger = reading.ledger
     listed = reading.keys[reading.keys["source"] == name]
-    delivery = read_delivery(reading.study, name, ledger, listed, reading.tell)
+    delivery = read_delivery(reading.study, name, ledger, listed, reading.engines, reading.tell)
     rows, layout = delivery.rows, delivery.layout
     values = [c for c in rows.columns if c not in ("row", "file")]
     rows = ledger.set_aside(rows, rows.duplicated(values), name, "row that repeats another", "not used", severity="note")
@@ -88,7 +90,9 @@ def _spells(delivery: Delivery, rows: pd.DataFrame, ledger: Ledger) -> pd.DataFr
     if "technical_end" in layout.columns:
         both = rows["end"].notna() & rows["technical_end"].notna()
         action = "the reported one counts" if source.spell_end == "reported" else "the technical one counts"
-        ledger.flag(rows, both & (rows["end"] != rows["technical_end"]), name, "reported and technical end differ", action, "note")
+        ledger.flag(
+            rows, both & (rows["end"] != rows["technical_end"]), name, "reported and technical end differ", action, "note"
+        )
         ledger.flag(rows, rows["end"].isna() & rows["technical_end"].notna(), name, "no reported end, only a technical one",
                     "read as going on" if source.spell_end == "reported" else "the technical one counts", "note")  # fmt: skip
         if source.spell_end == "technical":

@@ -46,7 +46,9 @@ def _against_life(
     born = rows["person_id"].map(birth).to_numpy(dtype=float)
     start = month_number(rows["start"])
     too_early = np.isfinite(born) & (start != NO_MONTH) & (start < born)
-    ledger.flag(rows, too_early, source, f"{word} that starts before the person's birth", "kept; check the key and the date", "severe")
+    ledger.flag(
+        rows, too_early, source, f"{word} that starts before the person's birth", "kept; check the key and the date", "severe"
+    )
     ledger.flag(rows, (rows["start"] > rows["person_id"].map(deaths)).to_numpy(), source,
                 f"{word} that starts after the person's death", "the months are not observed", "severe")  # fmt: skip
 
@@ -141,7 +143,9 @@ def _outside_period(study: Study, tables: dict[str, pd.DataFrame], ledger: Ledge
                 continue
             start, end = month_number(rows["start"]), month_number(rows["end"])
             out = (start > period[1]) | ((end != NO_MONTH) & (end < period[0]))
-            ledger.flag(rows, out, str(name), "spell that lies wholly outside the delivery's period", "speaks for no month", "note")
+            ledger.flag(
+                rows, out, str(name), "spell that lies wholly outside the delivery's period", "speaks for no month", "note"
+            )
 
 
 def _everywhere_or_not(

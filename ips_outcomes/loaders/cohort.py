@@ -14,6 +14,7 @@ from ips_outcomes.loaders.checks import check_between
 from ips_outcomes.loaders.delivery import look_at
 from ips_outcomes.loaders.keys import list_problems, read_keys
 from ips_outcomes.loaders.ledger import Ledger
+from ips_outcomes.loaders.linking import Engines
 from ips_outcomes.loaders.participants import completed_upper_secondary, load_participants
 from ips_outcomes.loaders.schemas import validate
 from ips_outcomes.months import month_label
@@ -124,7 +125,8 @@ def load_cohort(study: Study | str, progress: Callable[[str], None] | None = Non
         {"source": pd.Series(dtype=object), "person_id": pd.Series(dtype=object), "delivery_key": pd.Series(dtype=object)}
     )  # fmt: skip
     coverage = registers.load_coverage(study, ledger)
-    tables = _tables(Reading(study, keys, ledger, tell))
+    with Engines(study.engine) as engines:
+        tables = _tables(Reading(study, keys, ledger, engines, tell))
     _refuse_outside(study, participants, coverage, ledger)
     participants = _with_age(participants, tables["people"], ledger, study)
     participants = _with_education(participants, tables["education"], ledger, study)

@@ -46,11 +46,16 @@ def _find(column: str, spec: Column, source: Source, names: Sequence[str]) -> tu
     twice = [name for name in wanted if names.count(name) > 1]
     if twice:
         return None, f"{names.count(twice[0])} columns are called {twice[0]}"
-    found = [name for name in wanted if name in names]
-    if not found:
-        lower = [name.lower() for name in wanted]
-        by_suffix = spec.match == "suffix" and not named
-        found = [n for n in names if n.lower() in lower or (by_suffix and n.lower().endswith(tuple("_" + w for w in lower)))]
+    found: list[str] = []
+    by_suffix = spec.match == "suffix" and not named
+    for name in wanted:
+        # the name itself, else in other letters, else behind a delivery's number (w19_0634_), else behind anything:
+        # a delivery that holds mor_lnr and far_lnr beside w19_0634_lnr has one key of the person
+        ways = [re.escape(name), f"(?i:{re.escape(name)})"]
+        ways += [rf"(?i:w\d\d_\d{{4}}_{re.escape(name)})", rf"(?i:.*_{re.escape(name)})"] if by_suffix else []
+        found = next((hits for way in ways if (hits := [n for n in names if re.fullmatch(way, n)])), [])
+        if found:
+            break
     if len(found) == 1:
         return found[0], ""
     if len(found) > 1:
@@ -94,8 +99,11 @@ def find_columns(path: Path, names: Sequence[str], layout: Layout, source: Sourc
             remedy = f'{hint}write columns.{column} = "..." under the source in the study file'
             problems.append(Problem(path.name, f"{trouble} ({spec.meaning})", remedy))
     rows = {**layout.rows, **source.rows}
-    for name in rows:
-        if names.count(name) != 1:
+    for name, values in list(rows.items()):
+        if name not in names and "" in values:
+            # a project without repeating instruments has no such column: its rows are all of the wanted kind
+            del rows[name]
+        elif names.count(name) != 1:
             rule = f"there is no column {name}, which says which rows belong to this source"
             problems.append(Problem(path.name, rule, "mend rows under the source in the study file"))
     return Found(columns, {c: group for c, group in boxes.items() if group}, wide, rows), problems

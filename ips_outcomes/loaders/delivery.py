@@ -3,21 +3,26 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import nullcontext
 from dataclasses import dataclass, field
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
 
 from ips_outcomes.errors import DataError, Problem
+from ips_outcomes.loaders.dates import implausible_dates
 from ips_outcomes.loaders.ledger import Ledger
-from ips_outcomes.loaders.linking import link
+from ips_outcomes.loaders.linking import Engines, link
 from ips_outcomes.loaders.staging import Staged, stage
-from ips_outcomes.study import Layout, Source, Study
+from ips_outcomes.months import day_in_month
+from ips_outcomes.study import Column, Layout, Source, Study
 
 __all__ = ["Delivery", "look_at", "read_delivery"]
 
 #: Above this share of unreadable values the layout, not the data, is wrong.
 _LAYOUT_IS_WRONG = 0.5
+_DISTANT = "2100-12-31"
 
 
 @dataclass(frozen=True)
@@ -41,7 +46,7 @@ class Delivery:
 
 
 def read_delivery(
-    study: Study, name: str, ledger: Ledger, listed: pd.DataFrame | None = None,
+    study: Study, name: str, ledger: Ledger, listed: pd.DataFrame | None = None, engines: Engines | None = None,
     tell: Callable[[str], None] = lambda _: None,
 ) -> Delivery:  # fmt: skip
     """Read every file of a source into typed rows.
@@ -60,7 +65,11 @@ def read_delivery(
     staged = look_at(study, name, tell, large=False if listed is None else None)
     ledger.rows_in |= {(name, file): number for file, number in staged.rows_in.items()}
     _note_files(delivery, staged, ledger)
-    rows = staged.table if listed is None else link(study, delivery.label, name, staged, listed, ledger)
+    if listed is None:
+        rows = staged.table
+    else:
+        with nullcontext(engines) if engines is not None else Engines(study.engine) as opened:
+            rows = link(study, opened, delivery.label, name, staged, listed, ledger)
     rows = ledger.set_aside(rows, rows["left_out"], name, "row of another event or form", "not used", severity="note")
     return Delivery(name, layout, source, rows.drop(columns="left_out"), paths)
 
@@ -103,16 +112,31 @@ def _note_files(delivery: Delivery, staged: Staged, ledger: Ledger) -> None:
 
 
 def _refuse_wrong_layout(delivery: Delivery, staged: Staged) -> None:
-    problems, layout = [], delivery.layout
+    problems, layout, source = [], delivery.layout, delivery.source
     for column, spec in layout.columns.items():
         bad, known = staged.tally.bad[column], staged.tally.known[column]
+        called = source.columns.get(column, spec.name) or column
         if bad and bad > _LAYOUT_IS_WRONG * (bad + known):
             rule = f"most values are not of the kind that the layout says ({spec.type}"
             rule += f", {spec.dates})" if spec.type == "date" else ")"
             remedy = "check the layout, or the codes and column names in the study file"
-            called = delivery.source.columns.get(column, spec.name) or column
+            if spec.type == "date" and (meant := _meant(staged, column, spec, "1900-01-01", _DISTANT)):
+                rule, remedy = meant, f"{remedy}, or say dates.{column} under the source"
             problems.append(Problem(delivery.label, rule, remedy, f"column {called}", bad))
+        elif spec.type == "date" and column == "start" and source.period_numbers is not None:
+            # a wrong epoch shifts dates by ten years or more, and each of them still looks like a date
+            until = day_in_month(np.array([source.period_numbers[1] + 24]), 1)[0]
+            if wrong := _meant(staged, column, spec, "1900-01-01", until):
+                remedy = f"check dates.{column} and the period under the source"
+                problems.append(Problem(delivery.label, wrong, remedy, f"column {called}"))
     if problems:
         raise DataError(problems)
 
 
+def _meant(staged: Staged, column: str, spec: Column, first: object, last: object) -> str:
+    if column not in staged.samples:
+        return ""
+    values, file_format = staged.samples[column]
+    if not pd.api.types.is_numeric_dtype(values) and values.dtype.kind != "M":
+        values = values.mask(values.isin(spec.missing))
+    return implausible_dates(values, spec.dates, first, last, file_format=file_format)

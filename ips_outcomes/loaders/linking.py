@@ -2,18 +2,52 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import numpy as np
 import pandas as pd
 
 from ips_outcomes.errors import DataError, Problem
 from ips_outcomes.loaders.ledger import Ledger
 from ips_outcomes.loaders.staging import Staged, arrow_schema
-from ips_outcomes.study import Layout, Study
+from ips_outcomes.study import EngineSettings, Layout, Study
 
-__all__ = ["link"]
+if TYPE_CHECKING:
+    from ips_outcomes.engine import Engine
+
+__all__ = ["Engines", "link"]
 
 
-def link(study: Study, label: str, name: str, staged: Staged, listed: pd.DataFrame, ledger: Ledger) -> pd.DataFrame:
+class Engines:
+    """The study's engine, opened when it is first needed and once for all of its sources."""
+
+    def __init__(self, settings: EngineSettings):
+        self._settings = settings
+        self._engine: Engine | None = None
+
+    def open(self) -> Engine:
+        """The engine, open."""
+        if self._engine is None:
+            from ips_outcomes.engine import open_engine
+
+            wanted = self._settings
+            self._engine = open_engine(
+                wanted.name, master=wanted.master, memory_limit=wanted.memory_limit, threads=wanted.threads,
+                spill_folder=wanted.spill_folder,
+            )  # fmt: skip
+        return self._engine
+
+    def __enter__(self) -> Engines:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        if self._engine is not None:
+            self._engine.close()
+
+
+def link(
+    study: Study, engines: Engines, label: str, name: str, staged: Staged, listed: pd.DataFrame, ledger: Ledger
+) -> pd.DataFrame:  # fmt: skip
     """Rows of the people on the list, with ``person_id``; rows of all others are set aside and counted.
 
     Raises
@@ -23,7 +57,7 @@ def link(study: Study, label: str, name: str, staged: Staged, listed: pd.DataFra
     """
     owner = listed.drop_duplicates("delivery_key")
     if staged.parquet:
-        rows, strangers, people, employers = _in_engine(study, name, staged, owner, study.layouts[name])
+        rows, strangers, people, employers = _in_engine(engines.open(), staged, owner, study.layouts[name])
     else:
         rows, strangers, people, employers = _in_memory(staged, owner)
     number, of_file = sum(staged.rows_in.values()), rows["file"].value_counts()
@@ -38,7 +72,11 @@ def link(study: Study, label: str, name: str, staged: Staged, listed: pd.DataFra
                 unit="people")  # fmt: skip
     ledger.note(name, "row of a person on no linkage list", number - len(rows), number, "not used", set_aside=True)
     ledger.count_aside(name, {f: n - int(of_file.get(f, 0)) for f, n in staged.rows_in.items() if n > of_file.get(f, 0)})
-    return rows.astype({"person_id": object})
+    # one order on every road: the files as a person would put them, then their rows
+    place = {file: number for number, file in enumerate(staged.rows_in)}
+    by = [rows["file"].map(place), rows["row"], rows["file_month"], *([rows["year"]] if "year" in rows else [])]
+    order = np.lexsort([np.asarray(values, dtype=float) for values in reversed(by)])
+    return rows.iloc[order].reset_index(drop=True).astype({"person_id": object})
 
 
 def _in_memory(staged: Staged, owner: pd.DataFrame) -> tuple[pd.DataFrame, int, int, frozenset[object] | None]:
@@ -53,24 +91,20 @@ def _in_memory(staged: Staged, owner: pd.DataFrame) -> tuple[pd.DataFrame, int, 
 
 
 def _in_engine(
-    study: Study, name: str, staged: Staged, owner: pd.DataFrame, layout: Layout
+    engine: Engine, staged: Staged, owner: pd.DataFrame, layout: Layout
 ) -> tuple[pd.DataFrame, int, int, frozenset[object] | None]:
     """The same, where the rows lie: only those of the people on the list, and counts, come into memory."""
-    from ips_outcomes.engine import link_counts, linked, open_engine
+    from ips_outcomes.engine import link_counts, linked
 
-    wanted = study.engine
-    with open_engine(wanted.name, master=wanted.master, memory_limit=wanted.memory_limit, threads=wanted.threads,
-                     spill_folder=wanted.spill_folder) as engine:  # fmt: skip
-        columns = arrow_schema(layout).names
-        table = engine.read_parquet(staged.parquet, {column: column for column in columns})
-        keys = engine.from_frame(owner[["delivery_key", "person_id"]].astype(str))
-        counts = engine.collect(link_counts(table, "person_key", keys)).iloc[0]
-        order = ["file", "row", "file_month", *(["year"] if "year" in columns else [])]
-        rows = engine.collect(linked(table, "person_key", keys), order_by=order)
-        employers = None
-        if "employer" in columns:
-            known = engine.collect(table.select("employer").distinct())["employer"].dropna()
-            employers = frozenset(known)
+    columns = arrow_schema(layout).names
+    table = engine.read_parquet(staged.parquet, {column: column for column in columns})
+    keys = engine.from_frame(owner[["delivery_key", "person_id"]].astype(str))
+    counts = engine.collect(link_counts(table, "person_key", keys)).iloc[0]
+    rows = engine.collect(linked(table, "person_key", keys))
+    employers = None
+    if "employer" in columns:
+        known = engine.collect(table.select("employer").distinct())["employer"].dropna()
+        employers = frozenset(known)
     return _as_typed(rows, layout), int(counts["strangers"]), int(counts["people"]), employers
 
 

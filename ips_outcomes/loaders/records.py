@@ -72,7 +72,9 @@ def load_education(reading: Reading) -> pd.DataFrame:
         ledger.used(name, rows)
         level = education_level(rows["nus"])
         plain = rows["nus"].fillna("").astype(str)
-        ledger.flag(rows, plain.str.fullmatch(r"\d{5}"), name, "NUS code that lost its leading zero", "the zero is put back", "note")
+        ledger.flag(
+            rows, plain.str.fullmatch(r"\d{5}"), name, "NUS code that lost its leading zero", "the zero is put back", "note"
+        )
         ledger.flag(rows, level.isna(), name, "education unknown (level 9, 999999, blank or no NUS code)",
                     "unknown, never read as not completed", "note")  # fmt: skip
         parts.append(pd.DataFrame({
@@ -101,7 +103,7 @@ def load_income(reading: Reading) -> pd.DataFrame:
     parts, ledger = [], reading.ledger
     for name, delivery, rows in all_checked(reading, "income"):
         kind = delivery.layout.constants.get("income", "income")
-        rows = rows.assign(income=rows["income"] if "income" in rows else kind)
+        rows = rows.assign(income=rows.get("income", kind))
         without = rows["year"].isna().to_numpy()
         rows = ledger.set_aside(rows, without, name, "yearly amount without a year", "not used")
         twice = rows.duplicated(["person_id", "year", "income"], keep=False).to_numpy()

@@ -28,6 +28,7 @@ from ips_outcomes.folders import STAGED, sha256
 from ips_outcomes.loaders.columns import find_columns
 from ips_outcomes.loaders.files import chunks, open_raw
 from ips_outcomes.loaders.identity import IdentityScan, Suspicion
+from ips_outcomes.loaders.letters import as_meant
 from ips_outcomes.loaders.periods import file_month
 from ips_outcomes.loaders.typed import Tally, as_rows, typed, yearly
 from ips_outcomes.months import NO_MONTH
@@ -37,6 +38,8 @@ __all__ = ["Staged", "arrow_schema", "stage", "staging_folder"]
 
 #: Sources larger than this are staged as Parquet; smaller ones stay in memory.
 _LARGE = 64 * 2**20
+#: Rows kept as written, to say how a column of dates may be meant.
+_SAMPLE = 1_000
 #: Bump when the staged form changes.
 _FORM = 1
 
@@ -53,6 +56,7 @@ class Staged:
     names: dict[str, set[str]] = field(default_factory=dict)
     kinds: dict[str, set[str]] = field(default_factory=dict)
     findings: list[dict[str, Any]] = field(default_factory=list)
+    samples: dict[str, tuple[pd.Series, str]] = field(default_factory=dict)
     hashes: dict[str, str] = field(default_factory=dict)
 
     @property
@@ -102,6 +106,7 @@ def stage(study: Study, name: str, tell: Callable[[str], None] = lambda _: None,
             else:
                 with _OneFile(study, name, path, scan_later=True) as file:
                     pieces += list(file.pieces())
+                    file.sample(result)
                     opened.append(file)
         except DataError as error:
             problems += error.problems
@@ -150,11 +155,14 @@ class _OneFile:
         self.frames: list[pd.DataFrame] = []
         self.rows = 0
         self.doubtful: list[Suspicion] = []
+        self.samples: dict[str, tuple[pd.Series, str]] = {}
         self.kinds: dict[str, set[str]] = {}
 
     def __enter__(self) -> _OneFile:
         self.raw = open_raw(self.path, self.layout, self.source)
-        self.found, problems = find_columns(self.path, self.raw.columns, self.layout, self.source)
+        # names whose letters were garbled are read as they were meant
+        self.columns = [as_meant(name) for name in self.raw.columns]
+        self.found, problems = find_columns(self.path, self.columns, self.layout, self.source)
         self.month = file_month(self.path, self.layout)
         if self.layout.file_month and self.month == NO_MONTH:
             rule = "the file's name does not say which month it is"
@@ -168,9 +176,10 @@ class _OneFile:
 
     @property
     def formats(self) -> dict[str, str]:
-        formats = {column: self.raw.formats.get(name, "") for column, name in self.found.names.items()}
+        own = dict(zip(self.columns, (self.raw.formats.get(name, "") for name in self.raw.columns), strict=True))
+        formats = {column: own[name] for column, name in self.found.names.items()}
         if self.layout.wide is not None and self.found.wide:
-            formats[self.layout.wide.becomes] = self.raw.formats.get(self.found.wide[0][0], "")
+            formats[self.layout.wide.becomes] = own[self.found.wide[0][0]]
         return formats
 
     def pieces(self) -> Iterator[_Piece]:
@@ -181,8 +190,11 @@ class _OneFile:
                 self.frames.append(frame)
             else:
                 scan.look_at(frame)
+            frame = frame.set_axis(pd.Index(self.columns, dtype=object), axis=1)
             for column, name in self.found.names.items():
                 self.kinds.setdefault(column, set()).add("number" if frame[name].dtype.kind in "iuf" else "text")
+                if self.layout.columns[column].type == "date" and column not in self.samples:
+                    self.samples[column] = (frame[name].head(_SAMPLE), self.formats[column])
             rows = as_rows(frame, self.found, self.layout, first, self.month)
             first += len(frame)
             self.rows += len(rows)
@@ -205,6 +217,11 @@ class _OneFile:
         for frame in self.frames:
             scan.look_at(frame)
         return scan.verdict()[0]
+
+    def sample(self, result: Staged) -> None:
+        """Some dates as they are written, for a message that says what would make sense of them."""
+        for column, sample in self.samples.items():
+            result.samples.setdefault(column, sample)
 
     def settle(self, result: Staged) -> None:
         """What was learnt of the file, once it has passed."""
@@ -258,6 +275,9 @@ def _typed_together(pieces: list[_Piece], layout: Layout, source: Source) -> lis
 # ---------------------------------------------------------------- on disk
 
 
+_KINDS: dict[str, Any] = {"date": "datetime64[s]", "number": float, "text": object}
+
+
 def arrow_schema(layout: Layout) -> pa.Schema:
     """Types of the staged columns."""
     kinds = {"date": pa.date32(), "month": pa.int64(), "number": pa.float64(), "integer": pa.float64()}
@@ -294,6 +314,8 @@ def _stage_file(study: Study, name: str, path: Path, result: Staged, tell: Calla
     tally.bad.update(known["bad"])
     tally.known.update(known["known"])
     result.tally.merge(tally)
+    for column, (kind, values, file_format) in known["samples"].items():
+        result.samples.setdefault(column, (pd.Series(values, dtype=_KINDS[kind]), file_format))
     result.parquet.append(table)
     result.hashes[known["facts"]["file"]] = digest
 
@@ -312,7 +334,13 @@ def _write_staged(file: _OneFile, table: Path, beside: Path, tell: Callable[[str
         Path(partial).replace(table)
     finally:
         Path(partial).unlink(missing_ok=True)
-    facts = {"facts": file.facts(), "bad": tally.bad, "known": tally.known}
+    samples = {
+        column: ("date", values.astype(str).tolist(), of) if values.dtype.kind == "M"
+        else ("number", values.astype(float).where(values.notna(), None).tolist(), of) if values.dtype.kind in "iuf"
+        else ("text", values.fillna("").astype(str).tolist(), of)
+        for column, (values, of) in file.samples.items()
+    }  # fmt: skip
+    facts = {"facts": file.facts(), "bad": tally.bad, "known": tally.known, "samples": samples}
     # the facts come last: a staged file without them is staged again
     scratch = beside.with_suffix(".tmp")
     scratch.write_text(json.dumps(facts), encoding="utf-8")
@@ -339,4 +367,3 @@ def _folded(problems: list[Problem]) -> list[Problem]:
         else Problem(f"{same[0].file} and {len(same) - 1} more files", rule, remedy, same[0].place)
         for (rule, remedy), same in groups.items()
     ]  # fmt: skip
-

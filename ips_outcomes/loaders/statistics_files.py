@@ -108,11 +108,17 @@ def _labels(meta: Any) -> tuple[str, ...]:
 def _column(values: pd.Series, name: str, text: bool, ranges: list[dict[str, Any]], tally: Tally) -> np.ndarray:
     """One column as text or as floats, with codes that the file declares missing taken out and counted."""
     rule, action = f"column {name}: codes that the file declares missing", "treated as missing"
+    if text and not ranges:
+        plain: np.ndarray = values.to_numpy(dtype=object, copy=True)
+        plain[values.isna().to_numpy()] = ""
+        return plain
     if text:
         written = values.fillna("").astype(str)
         declared = written.str.strip().isin([str(r["lo"]).strip() for r in ranges]) & (written.str.strip() != "")
         tally.add(rule, int(declared.sum()), action, "note")
         return written.mask(declared, "").to_numpy(dtype=object)
+    if not ranges and values.dtype.kind in "iuf":
+        return values.to_numpy(dtype=float)
     # Stata's .a to .z and SAS's .A to ._ come as letters beside numbers
     numbers = pd.to_numeric(values, errors="coerce").to_numpy(dtype=float)
     letters = np.isnan(numbers) & values.notna().to_numpy()

@@ -82,8 +82,9 @@ class Column(_Strict):
     that month), ``yyyy_first`` and ``yyyy_last`` (of that year), ``stata`` and
     ``sas`` (days since 1960, or a date of that program), ``sas_datetime``
     (seconds since 1960), ``spss`` (seconds since 14 October 1582),
-    ``unix_days`` (days since 1970), ``native`` (the file's own date type).
-    ``certainty`` is given where it differs from the layout's.
+    ``unix_days`` (days since 1970), ``native`` (a date by the file's own
+    format, and nothing else). A value that the file itself marks as a date is
+    read as that date under every kind. ``certainty`` is given where it differs from the layout's.
 
     ``aliases`` are other names that deliveries give the same column, tried in
     their order after ``name`` and matched as it is (so by suffix too).
