@@ -152,6 +152,8 @@ class _Verdict:
 
 def _judged(numbers: np.ndarray, *, one_by_one: bool = False) -> _Verdict:
     """The verdict on different numbers of one place."""
+    if not len(numbers):
+        return _Verdict(False, False, 0, 0)
     plausible, loose, strict = judge(numbers % FILLED)
     undated = numbers % FILLED >= _UNDATED
     total, hits, today = len(numbers), int(loose.sum()), int(strict.sum())
@@ -165,7 +167,7 @@ def _judged(numbers: np.ndarray, *, one_by_one: bool = False) -> _Verdict:
         refused = today > 0 and (total < ENOUGH or chance < _NOT_CHANCE)
         return _Verdict(refused, not refused and today > 0 and chance < _HARDLY_CHANCE, today, total)
     if total < ENOUGH:
-        refused = bool(total) and (2 * today >= total or 2 * hits > total or chance < _NOT_CHANCE)
+        refused = 2 * today >= total or 2 * hits > total or chance < _NOT_CHANCE
         return _Verdict(refused, not refused and today > 0, hits, total)
     refused = hits > REFUSED * total and chance < _NOT_CHANCE
     doubtful = hits > DOUBTFUL * total and chance < _HARDLY_CHANCE
