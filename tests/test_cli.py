@@ -16,7 +16,7 @@ from click.testing import CliRunner, Result
 import ips_outcomes as ips
 from ips_outcomes.cli import main
 
-COMMANDS = ("run", "demo", "check", "simulate")
+COMMANDS = ("run", "demo", "check", "simulate", "pseudonymise")
 
 
 @pytest.fixture(scope="module")

@@ -33,6 +33,8 @@ __all__ = ["IdentityScan", "Suspicion", "identity_numbers", "judge_column"]
 ENOUGH, REFUSED, DOUBTFUL = 20, 0.05, 0.015
 #: A number with a plausible date has right control digits by chance in 1 of 121, under the rule from 2032 in 4.
 _BY_CHANCE_TODAY, _BY_CHANCE_2032 = 1 / 121, 4 / 121
+#: FH-numbers begin with 8 or 9.
+_UNDATED = 8 * 10**10
 #: So seldom would chance alone give as many: then it was not chance.
 _NOT_CHANCE, _HARDLY_CHANCE = 0.002, 0.05
 #: Different numbers kept of one column. Of more, an even sample of this size is judged.
@@ -150,14 +152,22 @@ class _Verdict:
 
 def _judged(numbers: np.ndarray, *, one_by_one: bool = False) -> _Verdict:
     """The verdict on different numbers of one place."""
+    if not len(numbers):
+        return _Verdict(False, False, 0, 0)
     plausible, loose, strict = judge(numbers % FILLED)
-    total, dated, hits, today = len(numbers), int(plausible.sum()), int(loose.sum()), int(strict.sum())
-    chance = min(_tail(hits, dated, _BY_CHANCE_2032), _tail(today, dated, _BY_CHANCE_TODAY))
+    undated = numbers % FILLED >= _UNDATED
+    total, hits, today = len(numbers), int(loose.sum()), int(strict.sum())
+    dated, dated_hits, dated_today = (int((found & ~undated).sum()) for found in (plausible, loose, strict))
+    # numbers without a date are a kind apart: keys that begin with 9 say nothing of what is usual among dates
+    chance = min(
+        _tail(dated_hits, dated, _BY_CHANCE_2032), _tail(dated_today, dated, _BY_CHANCE_TODAY),
+        _tail(hits - dated_hits, int(undated.sum()), _BY_CHANCE_TODAY),
+    )  # fmt: skip
     if one_by_one:
         refused = today > 0 and (total < ENOUGH or chance < _NOT_CHANCE)
         return _Verdict(refused, not refused and today > 0 and chance < _HARDLY_CHANCE, today, total)
     if total < ENOUGH:
-        refused = bool(total) and (2 * today >= total or 2 * hits > total or chance < _NOT_CHANCE)
+        refused = 2 * today >= total or 2 * hits > total or chance < _NOT_CHANCE
         return _Verdict(refused, not refused and today > 0, hits, total)
     refused = hits > REFUSED * total and chance < _NOT_CHANCE
     doubtful = hits > DOUBTFUL * total and chance < _HARDLY_CHANCE

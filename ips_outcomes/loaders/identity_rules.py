@@ -193,7 +193,9 @@ def embedded(text: str) -> Iterator[tuple[int, int, int, bool]]:
 
 def embedded_numbers(texts: pa.Array) -> tuple[np.ndarray, np.ndarray]:
     """Numbers embedded in any of the texts, and which of them touch a letter."""
-    texts = texts.filter(pc.match_substring_regex(texts, _GROUPS))
+    texts = texts.filter(pc.match_substring_regex(texts, _GROUPS)) if len(texts) else texts
+    if not len(texts):
+        return np.empty(0, dtype=np.int64), np.empty(0, dtype=bool)
     # eleven digits and no other in a text is by far the most frequent case, and needs no loop
     alone = pc.match_substring_regex(texts, "^[^0-9]*[0-9]{11}[^0-9]*$")
     simple = texts.filter(alone)
