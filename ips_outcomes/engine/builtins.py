@@ -6,7 +6,7 @@ import datetime
 
 import ibis
 
-__all__ = ["add", "bit_or", "btrim", "date_add", "parse_filename", "trim"]
+__all__ = ["add", "bit_or", "btrim", "char", "date_add", "parse_filename", "trim"]
 
 
 @ibis.udf.agg.builtin(name="bit_or")
@@ -37,3 +37,8 @@ def add(day: datetime.date, days: int) -> datetime.date:  # type: ignore[empty-b
 @ibis.udf.scalar.builtin(name="date_add")
 def date_add(day: datetime.date, days: int) -> datetime.date:  # type: ignore[empty-body]
     """A date some days later (Spark)."""
+
+
+@ibis.udf.scalar.builtin(name="char")
+def char(number: int) -> str:  # type: ignore[empty-body]
+    """The mark of a number (Spark)."""

@@ -131,8 +131,8 @@ class Engine:
         self._check(paths, columns)
         with _guarded(self.name):
             table = self._read(paths, with_file=with_file or where_row, where_row=where_row)
-            kept = dict(columns) if columns is not None else {c: c for c in table.columns if c not in ("file", "row")}
-            extra = {c: c for c in ("file", "row") if c in table.columns and (with_file or where_row) and c not in kept}
+            kept = dict(columns) if columns is not None else {c: c for c in table.columns}
+            extra = {c: c for c in (("file", "row") if where_row else ("file",) if with_file else ())}
             return table.select(**{new: table[old] for new, old in {**kept, **extra}.items()})
 
     def _check(self, paths: list[Path], columns: Mapping[str, str] | None) -> None:
@@ -241,9 +241,16 @@ class _Spark(Engine):
         return self._connection.table(name)
 
     def _read(self, paths: list[Path], *, with_file: bool, where_row: bool) -> Table:
+        import pyarrow as pa
+        import pyarrow.parquet as pq
         from pyspark.sql import functions as f
 
         frame = self.session.read.parquet(*(f"file://{path}" for path in paths))
+        for field in pq.read_schema(paths[0]):
+            if pa.types.is_timestamp(field.type) and field.type.unit == "ns":
+                # what pandas writes; Spark reads it as a whole number, by the setting below
+                moment = f.timestamp_micros((f.col(f"`{field.name}`") / 1000).cast("long"))
+                frame = frame.withColumn(field.name, moment.cast("timestamp_ntz"))
         extra = [f.col("_metadata.file_name").alias("file")] if with_file else []
         extra += [(f.col("_metadata.row_index") + 1).alias("row")] if where_row else []
         return self._view(frame.select("*", *extra) if extra else frame)
@@ -389,6 +396,7 @@ def _open_spark(master: str | None, limit: int | None, threads: int | None, spil
         "spark.sql.ansi.enabled": "true", "spark.sql.execution.arrow.pyspark.enabled": "true",
         "spark.sql.catalogImplementation": "in-memory", "spark.local.dir": str(spill),
         "spark.sql.warehouse.dir": str(spill / "warehouse"), "spark.log.level": "OFF",
+        "spark.sql.legacy.parquet.nanosAsLong": "true",
     }  # fmt: skip
     if master.startswith("local"):
         settings |= {"spark.driver.host": "127.0.0.1", "spark.driver.bindAddress": "127.0.0.1",

@@ -18,12 +18,14 @@ __all__ = ["typed"]
 Table = Any
 Value = Any
 
-#: What Python's ``str.strip`` takes away. Ibis's own strip writes an escape that Spark reads as the letters v and f.
+#: What Python's ``str.strip`` takes away, save two marks (vertical tab and form feed) that are written for Spark as the letters
+#: v and f, by Ibis's own strip too: they come in by number.
 _BLANKS = (
-    " \t\n\r\x0b\x0c\x1c\x1d\x1e\x1f\x85\xa0\u1680\u2000\u2001\u2002\u2003\u2004\u2005\u2006\u2007\u2008\u2009\u200a"
-    "\u2028\u2029\u202f\u205f\u3000"
+    " \t\n\r\x1c\x1d\x1e\x1f\x85\xa0\u1680\u2000\u2001\u2002\u2003\u2004\u2005\u2006\u2007\u2008\u2009\u200a\u2028\u2029\u202f"
+    "\u205f\u3000"
 )
 _FIRST_YEAR, _LAST_YEAR = 1850, 2100
+_FARTHEST_MONTH = 3_507
 #: Days from 1582-10-14 and 1960-01-01 to 1970-01-01.
 _SPSS_TO_1970, _STATA_TO_1970 = 141_428, 3_653
 #: Days from 1970-01-01 to 1850-01-01 and to 2100-12-31.
@@ -132,7 +134,9 @@ class _Typing:
         from ips_outcomes.engine import builtins
 
         if self.kind.is_string():
-            return builtins.btrim(value, _BLANKS) if self.spark else builtins.trim(value, _BLANKS)
+            if self.spark:
+                return builtins.btrim(value, builtins.char(11) + builtins.char(12) + _BLANKS)
+            return builtins.trim(value, "\x0b\x0c" + _BLANKS)
         if self.kind.is_integer():
             return value.cast("string")
         whole = (value == value.floor()) & (value.abs() < 2.0**63)
@@ -161,7 +165,7 @@ class _Typing:
 
     def _number(self, text: Value) -> Value:
         mark, group = re.escape(self.decimal), re.escape("." if self.decimal == "," else ",")
-        blank = "[ \t\n\r\x0b\x0c\u00a0\u202f]"
+        blank = "[ \t\n\r\u00a0\u202f]"
         form = f"[+-]?([0-9]+|[0-9]{{1,3}}({blank}[0-9]{{3}})+|[0-9]{{1,3}}({group}[0-9]{{3}})+)({mark}[0-9]+)?"
         written = text.re_search(f"^({form})$").fill_null(False)
         plain = text.re_replace(f"{blank}|{group}", "").replace(self.decimal, ".")
@@ -226,6 +230,8 @@ class _Typing:
         good = there & (month >= 1) & (month <= 12) & (year >= 1)
         if spec.type == "month":
             number = ((year - 1970) * 12 + month - 1).cast("int64")
+            # the months that a pandas timestamp reaches, 1677 to 2262: what the loaders read
+            good = good & (number.abs() <= _FARTHEST_MONTH)
             return {name: good.ifelse(number, None), f"bad_{name}": there & ~good}
         last = _days_in_month(year, month)
         if spec.dates.startswith("yyyymm_"):
