@@ -1,0 +1,32 @@
+"""Where register files are read, filtered, joined and counted: DuckDB or Spark, with the same answers.
+
+The only room that knows Ibis, DuckDB and PySpark. An expression is written
+once; `open_engine` says where it runs.
+"""
+
+from ips_outcomes.engine.opening import Engine, open_engine
+from ips_outcomes.engine.typing import typed
+from ips_outcomes.engine.words import (
+    WORD,
+    link_counts,
+    linked,
+    month_words,
+    spell_words,
+    word_counts,
+    word_name,
+    word_numbers,
+)
+
+__all__ = [
+    "WORD",
+    "Engine",
+    "link_counts",
+    "linked",
+    "month_words",
+    "open_engine",
+    "spell_words",
+    "typed",
+    "word_counts",
+    "word_name",
+    "word_numbers",
+]

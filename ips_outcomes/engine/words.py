@@ -1,0 +1,170 @@
+"""Months as bits: spells and month records become machine words, words become counts, inside the engine.
+
+A word holds 60 months: word k covers months 60k to 60k + 59 on the person's
+clock, so that history (months below 0) has words of its own, k = -1 and below.
+Bit i of word k is month 60k + i; bits 60 to 63 stay 0. A month range is cut to
+the word before anything is shifted: DuckDB refuses a shift by 63 or by a
+negative number, and the JVM takes it modulo 64.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from ips_outcomes.errors import UnsupportedError
+
+__all__ = ["WORD", "linked", "link_counts", "month_words", "spell_words", "word_counts", "word_name", "word_numbers"]
+
+#: Months in a word.
+WORD = 60
+
+Table = Any
+Column = Any
+
+
+def word_numbers(window: tuple[int, int]) -> range:
+    """The words that months from the first to the last of a window need.
+
+    Examples
+    --------
+    >>> list(word_numbers((-24, 43)))
+    [-1, 0]
+    >>> list(word_numbers((0, 60)))
+    [0, 1]
+    """
+    if window[0] > window[1]:
+        raise UnsupportedError("the window ends before it starts")
+    return range(window[0] // WORD, window[1] // WORD + 1)
+
+
+def word_name(name: str, number: int) -> str:
+    """The column of one word: ``yes_0``, or ``yes_m1`` for the word that ends with month -1."""
+    return f"{name}_{number}" if number >= 0 else f"{name}_m{-number}"
+
+
+def _one() -> Column:
+    import ibis
+
+    # as written, 1 is 32 bits wide on both engines
+    return ibis.literal(1, "int32").cast("int64")
+
+
+def _mask(first: Column, last: Column, number: int, window: tuple[int, int]) -> Column:
+    """Bits of one word for months first to last, where they touch it."""
+    import ibis
+
+    low, high = max(WORD * number, window[0]), min(WORD * number + WORD - 1, window[1])
+    start = ibis.least(ibis.greatest(first, low), high) - WORD * number
+    stop = ibis.least(ibis.greatest(last, low), high) - WORD * number + 1
+    touches = (first <= high) & (last >= low) & (first <= last)
+    return touches.ifelse((_one() << stop.cast("int32")) - (_one() << start.cast("int32")), 0)
+
+
+def spell_words(
+    spells: Table, by: str | Sequence[str], *, window: tuple[int, int], words: Mapping[str, Column | None],
+    first: str = "first", last: str = "last", counts: Mapping[str, Column] | None = None,
+) -> Table:  # fmt: skip
+    """Union of spells as words, one row a person, in one pass over the spells.
+
+    Parameters
+    ----------
+    spells : ibis Table
+        One row a spell, with months on the person's clock in two whole-number columns.
+    by : str or sequence of str
+        The person's column.
+    window : (int, int)
+        First and last month kept; history is negative.
+    words : mapping
+        Name of a word -> which spells count for it (a boolean column), or None for all.
+    first, last : str
+        Columns of the first and last month. A spell with an empty one, or that ends before it starts, sets no bit.
+    counts : mapping, optional
+        Further columns: name -> boolean column whose true rows are counted.
+
+    Returns
+    -------
+    ibis Table
+        ``by``, one column a word (`word_name`), and the counts.
+
+    Examples
+    --------
+    >>> import pandas as pd
+    >>> from ips_outcomes.engine import open_engine
+    >>> with open_engine() as engine:
+    ...     jobs = engine.from_frame(pd.DataFrame({"person": [7, 7], "first": [0, 3], "last": [1, 3]}))
+    ...     engine.collect(spell_words(jobs, "person", window=(0, 43), words={"yes": None}))["yes_0"].tolist()
+    [11]
+    """
+    from ips_outcomes.engine import builtins
+
+    made = {}
+    for name, counted in words.items():
+        for number in word_numbers(window):
+            mask = _mask(spells[first], spells[last], number, window)
+            mask = mask if counted is None else counted.fill_null(False).ifelse(mask, 0)
+            # a spell with an empty month gives an empty mask, and a person whose masks are all empty an empty word
+            made[word_name(name, number)] = builtins.bit_or(mask.fill_null(0))
+    for name, rows in (counts or {}).items():
+        made[name] = rows.fill_null(False).cast("int64").sum()
+    return spells.group_by(list(by) if not isinstance(by, str) else by).aggregate(**made)
+
+
+def month_words(
+    records: Table, by: str | Sequence[str], *, window: tuple[int, int], words: Mapping[str, Column | None],
+    month: str = "month", counts: Mapping[str, Column] | None = None,
+) -> Table:  # fmt: skip
+    """Union of month records as words, one row a person; see `spell_words`."""
+    return spell_words(records, by, window=window, words=words, first=month, last=month, counts=counts)
+
+
+def word_counts(people: Table, by: str, *, window: tuple[int, int], observed: str, yes: Sequence[str]) -> Table:
+    """How many are observed and how many are a yes, by group and month, with one row a group.
+
+    Parameters
+    ----------
+    people : ibis Table
+        One row a person with words.
+    by : str
+        The group's column, such as the arm.
+    observed : str
+        Name of the words that say which months are observed.
+    yes : sequence of str
+        Names of the words counted, where observed.
+
+    Returns
+    -------
+    ibis Table
+        ``by`` and, for each name and month, ``<name>_at_<i>`` where ``i`` counts months from the window's first.
+    """
+    made = {}
+    for name in (observed, *yes):
+        for month in range(window[0], window[1] + 1):
+            number = month // WORD
+            word = people[word_name(observed, number)].fill_null(0)
+            if name != observed:
+                word = word & people[word_name(name, number)].fill_null(0)
+            made[f"{name}_at_{month - window[0]}"] = ((word >> (month - WORD * number)) & _one()).sum()
+    return people.group_by(by).aggregate(**made)
+
+
+def linked(table: Table, key: str, keys: Table, *, listed_key: str = "delivery_key") -> Table:
+    """The rows of people on a linkage list, with the list's other columns instead of the delivery's key.
+
+    The list holds each delivery key once: whose the rows are must be one person's.
+    """
+    others = [c for c in keys.columns if c != listed_key]
+    joined = table.inner_join(keys, table[key] == keys[listed_key])
+    return joined.select(*[table[c] for c in table.columns if c != key and c not in others], *[keys[c] for c in others])
+
+
+def link_counts(table: Table, key: str, keys: Table, *, listed_key: str = "delivery_key") -> Table:
+    """One row: ``rows``, ``rows_of_strangers``, ``strangers`` (distinct keys on no list) and ``people`` (distinct keys), in one pass."""
+    listed = keys.select(keys[listed_key]).distinct()
+    per_key = table.group_by(key).aggregate(n=lambda t: t.count())
+    joined = per_key.left_join(listed, per_key[key] == listed[listed_key])
+    strange = joined[listed_key].isnull()
+    return joined.aggregate(
+        rows=joined["n"].sum(), rows_of_strangers=strange.ifelse(joined["n"], 0).sum(),
+        strangers=(strange & joined[key].notnull()).cast("int64").sum(), people=joined[key].count(),
+    )  # fmt: skip

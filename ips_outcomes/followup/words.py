@@ -1,0 +1,239 @@
+"""A person's follow-up in machine words: employed and observed by month, one row a person.
+
+Month m of the person's clock is bit m modulo 60 of word m // 60 (see
+`ips_outcomes.engine.words`). Words answer what yes and no answer; sums of
+hours and pay by month they do not hold.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from ips_outcomes.engine import WORD, Engine, word_counts, word_name, word_numbers
+from ips_outcomes.errors import UnsupportedError
+from ips_outcomes.study import Definition
+
+__all__ = ["PersonWords", "count_words", "first_month", "longest_run", "pack", "popcount", "refuse_sums", "unpack"]
+
+#: People turned into person-months at a time.
+_BLOCK = 100_000
+
+Words = NDArray[np.int64]
+
+
+def pack(cells: NDArray[np.bool_], first_month: int) -> Words:
+    """Words of person-months: a row a person, a column a word, for months from ``first_month`` on.
+
+    Examples
+    --------
+    >>> pack(np.array([[True, True, False, True]]), 0).tolist()
+    [[11]]
+    """
+    number = cells.shape[1]
+    words = word_numbers((first_month, first_month + number - 1))
+    packed = np.zeros((len(cells), len(words)), dtype=np.int64)
+    for column in range(number):
+        month = first_month + column
+        packed[:, month // WORD - words[0]] |= cells[:, column].astype(np.int64) << np.int64(month % WORD)
+    return packed
+
+
+def unpack(words: Words, window: tuple[int, int]) -> NDArray[np.bool_]:
+    """Person-months of words: a row a person, a column a month of the window.
+
+    Examples
+    --------
+    >>> unpack(np.array([[11]]), (0, 4)).astype(int).tolist()
+    [[1, 1, 0, 1, 0]]
+    """
+    months = np.arange(window[0], window[1] + 1)
+    cells = np.empty((len(words), len(months)), dtype=bool)
+    for column, month in enumerate(months):
+        cells[:, column] = (words[:, month // WORD - window[0] // WORD] >> np.int64(month % WORD)) & 1
+    return cells
+
+
+def popcount(words: Words) -> NDArray[np.int64]:
+    """Number of months set, by person.
+
+    Examples
+    --------
+    >>> popcount(np.array([[11, 1]])).tolist()
+    [4]
+    """
+    # NumPy before 2.0 has no bit count
+    n = words - ((words >> 1) & 0x5555555555555555)
+    n = (n & 0x3333333333333333) + ((n >> 2) & 0x3333333333333333)
+    n = (n + (n >> 4)) & 0x0F0F0F0F0F0F0F0F
+    counts = np.zeros(len(words), dtype=np.int64)
+    for byte in range(8):
+        counts += ((n >> (8 * byte)) & 0xFF).sum(axis=1)
+    return counts
+
+
+def first_month(words: Words, window: tuple[int, int], none: int) -> NDArray[np.int64]:
+    """The first month set, by person; ``none`` where there is no such month.
+
+    Examples
+    --------
+    >>> first_month(np.array([[8], [0]]), (0, 43), -1).tolist()
+    [3, -1]
+    """
+    first = np.full(len(words), none, dtype=np.int64)
+    for column, number in reversed(list(enumerate(word_numbers(window)))):
+        word = words[:, column]
+        # below the lowest bit that is set, all bits are ones in this difference
+        below = popcount(((word & -word) - 1)[:, None])
+        first = np.where(word != 0, WORD * number + below, first)
+    return first
+
+
+def longest_run(words: Words, window: tuple[int, int]) -> NDArray[np.int64]:
+    """The longest stretch of months set, by person, across words.
+
+    Examples
+    --------
+    >>> longest_run(np.array([[0b1110110]]), (0, 43)).tolist()
+    [3]
+    """
+    run = best = np.zeros(len(words), dtype=np.int64)
+    for month in range(window[0], window[1] + 1):
+        bit = (words[:, month // WORD - window[0] // WORD] >> np.int64(month % WORD)) & 1
+        run = (run + 1) * bit
+        best = np.maximum(best, run)
+    return best
+
+
+def refuse_sums(name: str, definition: Definition) -> None:
+    """Refuse a definition that needs sums by month, naming the rule.
+
+    Raises
+    ------
+    UnsupportedError
+        If the definition looks at hours or pay.
+    """
+    rules = {
+        'month_rule = "paid_in_month"': definition.month_rule == "paid_in_month",
+        "minimum_weekly_hours": definition.minimum_weekly_hours is not None,
+        "minimum_monthly_pay_nok": definition.minimum_monthly_pay_nok is not None,
+    }
+    asked = [rule for rule, there in rules.items() if there]
+    if asked:
+        raise UnsupportedError(
+            f"employed.{name} has {' and '.join(asked)}, and words of months hold no hours or pay: "
+            "leave the rule out, or use follow_up"
+        )
+
+
+@dataclass(frozen=True)
+class PersonWords:
+    """Words of every person of a study, by definition of employed.
+
+    Attributes
+    ----------
+    person_id, arm : numpy.ndarray
+        One value a person.
+    window : (int, int)
+        First and last month.
+    known, yes : dict
+        By definition, words of the months with an answer, and of the months whose answer is yes.
+    """
+
+    person_id: NDArray[np.object_]
+    arm: NDArray[np.object_]
+    window: tuple[int, int]
+    known: Mapping[str, Words]
+    yes: Mapping[str, Words]
+
+    def counts(self) -> pd.DataFrame:
+        """People known and employed by definition, arm and month: ``definition``, ``arm``, ``month``, ``n``, ``events``."""
+        arms, code = np.unique(self.arm.astype(str), return_inverse=True)
+        months = np.arange(self.window[0], self.window[1] + 1)
+        parts = []
+        for name in self.known:
+            n, events = (_by_group(words[name], code, len(arms), self.window) for words in (self.known, self.yes))
+            parts.append(pd.DataFrame({
+                "definition": name, "arm": np.repeat(arms.astype(object), len(months)), "month": np.tile(months, len(arms)),
+                "n": n.ravel(), "events": events.ravel(),
+            }))  # fmt: skip
+        return pd.concat(parts, ignore_index=True)
+
+    def person_months(self, definition: str) -> Iterator[pd.DataFrame]:
+        """Person-months in blocks of people: ``person_id``, ``arm``, ``month`` and the answer (missing where unknown)."""
+        months = np.arange(self.window[0], self.window[1] + 1)
+        for start in range(0, len(self.arm), _BLOCK):
+            part = slice(start, start + _BLOCK)
+            yes, known = (unpack(words[definition][part], self.window) for words in (self.yes, self.known))
+            yield pd.DataFrame({
+                "person_id": np.repeat(self.person_id[part], len(months)), "arm": np.repeat(self.arm[part], len(months)),
+                "month": np.tile(months, len(yes)),
+                definition: pd.arrays.BooleanArray(yes.ravel() & known.ravel(), ~known.ravel()),
+            })  # fmt: skip
+
+
+def _by_group(words: Words, code: NDArray[np.intp], groups: int, window: tuple[int, int]) -> NDArray[np.int64]:
+    counts = np.zeros((groups, window[1] - window[0] + 1), dtype=np.int64)
+    for group in range(groups):
+        own = words[code == group]
+        for column, month in enumerate(range(window[0], window[1] + 1)):
+            counts[group, column] = ((own[:, month // WORD - window[0] // WORD] >> np.int64(month % WORD)) & 1).sum()
+    return counts
+
+
+def count_words(
+    engine: Engine, people: object, by: str, *, window: tuple[int, int], observed: str, yes: Sequence[str]
+) -> pd.DataFrame:
+    """Monthly counts by group from words that lie in an engine, without a row a person-month.
+
+    Parameters
+    ----------
+    engine : Engine
+        Where the table is.
+    people : ibis Table
+        One row a person: the group, and words named ``<name>_<k>`` (`ips_outcomes.engine.word_name`).
+    by : str
+        Column of the group, such as the arm.
+    window : (int, int)
+        First and last month.
+    observed : str
+        Name of the words that say which months are observed.
+    yes : sequence of str
+        Names of the words counted, where observed.
+
+    Returns
+    -------
+    pandas.DataFrame
+        ``definition``, the group, ``month``, ``n`` (people observed), ``events`` (people with a yes).
+
+    Examples
+    --------
+    >>> from ips_outcomes.engine import open_engine
+    >>> people = pd.DataFrame({"arm": ["a", "a"], "seen_0": [3, 1], "job_0": [2, 2]})
+    >>> with open_engine() as engine:
+    ...     table = engine.from_frame(people)
+    ...     counts = count_words(engine, table, "arm", window=(0, 1), observed="seen", yes=["job"])
+    >>> counts[["month", "n", "events"]].values.tolist()
+    [[0, 2, 0], [1, 1, 1]]
+    """
+    wide = engine.collect(word_counts(people, by, window=window, observed=observed, yes=yes), [by])
+    months = np.arange(window[0], window[1] + 1)
+
+    def at(name: str) -> NDArray[np.int64]:
+        return wide[[f"{name}_at_{m - window[0]}" for m in months]].to_numpy(dtype=np.int64).ravel()
+
+    parts = [
+        pd.DataFrame({"definition": name, by: np.repeat(wide[by].to_numpy(), len(months)), "month": np.tile(months, len(wide)),
+                      "n": at(observed), "events": at(name)})
+        for name in yes
+    ]  # fmt: skip
+    return pd.concat(parts, ignore_index=True)
+
+
+def columns_of(frame: pd.DataFrame, name: str, window: tuple[int, int]) -> Words:
+    """The words of one name in a collected frame, one column each."""
+    return frame[[word_name(name, number) for number in word_numbers(window)]].to_numpy(dtype=np.int64)
