@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import pandas as pd
 
@@ -12,7 +12,7 @@ from ips_outcomes.loaders import registers
 from ips_outcomes.loaders.keys import list_problems, read_keys
 from ips_outcomes.loaders.ledger import Ledger
 from ips_outcomes.loaders.participants import load_participants
-from ips_outcomes.loaders.schemas import validate
+from ips_outcomes.loaders.schemas import SCHEMAS, validate
 from ips_outcomes.months import month_label
 from ips_outcomes.study import Study, load_study
 
@@ -55,6 +55,7 @@ class Cohort:
     quality: pd.DataFrame
     reconciliation: pd.DataFrame
     employer_keys: dict[str, frozenset[object]]
+    benefits: pd.DataFrame = field(default_factory=lambda: pd.DataFrame(columns=list(SCHEMAS["benefits"].columns)))
 
 
 def load_cohort(study: Study | str, progress: Callable[[str], None] | None = None) -> Cohort:
