@@ -55,7 +55,9 @@ def g_of_month(calendar_months: Any) -> NDArray[np.int64]:
             f"months {month_label(int(months[outside].min()))} to {month_label(int(months[outside].max()))} have no known G: "
             f"the table reaches from {month_label(int(first[0]))} to {month_label(int(last))}"
         )
-        remedy = "leave minimum_monthly_pay_g and minimum_yearly_pay_g out, mend the period of the source of pay, or add to the table"
+        remedy = (
+            "leave minimum_monthly_pay_g and minimum_yearly_pay_g out, mend the period of the source of pay, or add to the table"
+        )
         raise DataError([Problem(_FILE, rule, remedy, "column valid_from", int(outside.sum()), "person-months")])
     return amounts[np.searchsorted(first, months, side="right") - 1]
 
