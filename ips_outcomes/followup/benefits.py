@@ -56,7 +56,7 @@ def benefit_sources(study: Study, benefit: Benefit) -> list[str]:
     found = []
     for name in study.sources_of("benefits"):
         layout = study.layouts[name]
-        if "benefit" in layout.columns:
+        if "benefit" in layout.columns and "benefit" not in layout.constants:
             codes = study.sources[name].values.get("benefit", layout.columns["benefit"].codes)
             # without codes the column holds the benefits' own names
             able = not codes or benefit in codes.values()

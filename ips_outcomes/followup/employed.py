@@ -58,8 +58,8 @@ def answer(jobs: JobMonths, definition: Definition, *, new_employer: bool = Fals
         rules.append(_hours_rule(grid, taken.left, definition.minimum_weekly_hours, silent))
     if definition.wage_subsidy != "keep":
         rules.append(rule("schemes", taken.counts, silent=~schemes_known(grid)))
-    # what the month's own records say; a month that a wide table left blank may hold what they lack
-    blank = cells(grid, jobs.table[jobs.table["kind"] == "unknown"])
+    # what the month's own records say; one whose kind was left blank may be what they lack
+    blank = cells(grid, counted(jobs, definition, kinds=("unknown",)))
     rules = [Rule(r.name, np.where(blank & (r.holds == 0), -1, r.holds).astype(np.int8), r.silent) for r in rules]
     if definition.minimum_yearly_pay_g is not None:
         rules.append(year_pay_rule(jobs, definition, chosen))

@@ -199,7 +199,7 @@ _SILENT = {
 }
 _OPEN = {
     "hours": "hours missing, so that the answer is open",
-    "blank": "the register left the month blank, so that the answer is open",
+    "blank": "kind of job left blank, so that the answer is open",
     "without": "degree of {} missing, so that the answer is open",
     "not_above": "degree of {} missing in the month or in month 0, so that the answer is open",
 }

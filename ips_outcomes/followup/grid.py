@@ -101,10 +101,12 @@ class Grid:
         return found
 
     def blank(self, source: str) -> NDArray[np.bool_]:
-        """Cells of which a source says only that they are blank: no other record of it stands in the month."""
+        """Cells that a table with a column a month left blank, of people of whom it says nothing else that month."""
+        found = np.zeros(self.shape, dtype=bool)
+        if self.cohort.study.layouts[source].wide is None:
+            return found
         jobs = self.cohort.employment
         own = jobs[(jobs["source"] == source) & (jobs["record"] == "month")]
-        found = np.zeros(self.shape, dtype=bool)
         # blanks first, then what has something to say
         for blank in (True, False):
             rows = own[(own["kind"] == "unknown") == blank]

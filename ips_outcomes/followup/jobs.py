@@ -101,10 +101,16 @@ class JobMonths:
         return {s for s in study.sources_of("jobs", "job_months") if "weekly_hours" in study.layouts[s].columns}
 
 
-def counted(jobs: JobMonths, definition: Definition, *, any_day: bool = False) -> pd.DataFrame:
-    """Job-months that a definition counts, before schemes are subtracted; with ``any_day`` whatever its month rule."""
+def counted(
+    jobs: JobMonths, definition: Definition, *, any_day: bool = False, kinds: tuple[str, ...] | None = None
+) -> pd.DataFrame:  # fmt: skip
+    """Job-months that a definition counts, before schemes are subtracted.
+
+    With ``any_day`` whatever its month rule; with ``kinds`` of other kinds
+    than it counts.
+    """
     rows = jobs.table
-    keep = rows["kind"].isin(definition.kinds) & (rows["basis"].isna() | rows["basis"].isin(definition.basis))
+    keep = rows["kind"].isin(kinds or definition.kinds) & (rows["basis"].isna() | rows["basis"].isin(definition.basis))
     if any_day or definition.month_rule == "any_day":
         keep &= rows["on_any_day"]
     elif definition.month_rule == "paid_in_month":
