@@ -5,17 +5,13 @@ from __future__ import annotations
 from datetime import date
 from typing import Any
 
-import numpy as np
 import pandas as pd
-import pytest
 from definition_oracle import DEFAULTS, DefinitionOracle
 from hypothesis import HealthCheck, event, given, settings
 from hypothesis import strategies as st
 from world import Feed, World, cohort_of
 
 import ips_outcomes as ips
-from ips_outcomes.followup.basic_amount import g_of_month
-from ips_outcomes.months import parse_month
 from ips_outcomes.study import Definition
 
 nasty = settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large])
@@ -154,7 +150,8 @@ def definitions(draw: st.DrawFn) -> dict[str, Any]:
         "month_rule": draw(st.sampled_from(["status_day", "any_day", "paid_in_month"])),
         "wage_subsidy": draw(st.sampled_from(["strict", "lenient", "keep"])),
     }
-    for name in draw(st.lists(st.sampled_from(sorted(OPTIONAL)), max_size=3, unique=True)):
+    often = ("minimum_yearly_pay_g", "without_benefits", "benefits_not_above_inclusion")
+    for name in sorted(set(draw(st.lists(st.sampled_from([*sorted(OPTIONAL), *often]), max_size=3)))):
         chosen[name] = draw(OPTIONAL[name])
     return chosen
 
