@@ -6,8 +6,9 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from ips_outcomes.followup.employed import Answer, JobMonths, answer
+from ips_outcomes.followup.employed import Answer, answer
 from ips_outcomes.followup.grid import REASONS, Grid
+from ips_outcomes.followup.jobs import JobMonths
 from ips_outcomes.months import NO_MONTH, month_number
 from ips_outcomes.study import Definition
 

@@ -7,9 +7,10 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
-from ips_outcomes.followup.employed import Answer, JobMonths, answer
+from ips_outcomes.followup.employed import Answer, answer
 from ips_outcomes.followup.first_job import first_job_times
 from ips_outcomes.followup.grid import BREAK, DEAD, REASONS, Grid
+from ips_outcomes.followup.jobs import JobMonths
 from ips_outcomes.loaders import Cohort
 from ips_outcomes.study import Study, Subgroup
 
@@ -187,6 +188,35 @@ def _flow(study: Study, grid: Grid, primary: Answer, first: pd.DataFrame) -> lis
     return steps
 
 
+#: Why a rule of a definition has no answer, or turns a month down; the gap holds the benefit.
+_SILENT = {
+    "pay_in_month": "pay: the month's register does not know it",
+    "pay_in_year": "pay in the twelve months: one of them is not seen by a register of pay, or the month is 1 to 11",
+    "hours": "hours: the month's register does not know them",
+    "schemes": "schemes: no scheme delivery speaks for the month",
+    "without": "{}: no delivery of this benefit speaks for the month",
+    "not_above": "{}: no delivery of this benefit speaks for the month, or for month 0",
+}
+_OPEN = {
+    "hours": "hours missing, so that the answer is open",
+    "blank": "kind of job left blank, so that the answer is open",
+    "without": "degree of {} missing, so that the answer is open",
+    "not_above": "degree of {} missing in the month or in month 0, so that the answer is open",
+}
+_TURNED_DOWN = {
+    "without": "would be in work, but is on {}",
+    "not_above": "would be in work, but at a higher degree of {} than in month 0",
+}
+
+
+def _words(texts: dict[str, str], rule: str) -> str:
+    """The text of a rule; rules on benefits carry the benefit after the rule's name."""
+    for kind in ("without", "not_above"):
+        if rule.startswith(f"{kind}_"):
+            return texts[kind].format(rule.removeprefix(f"{kind}_").replace("_", " "))
+    return texts[rule]
+
+
 def _counted(study: Study, grid: Grid, answers: dict[str, Answer], first: pd.DataFrame) -> list[dict[str, object]]:
     """Person-months that are not observed, or that a definition leaves open."""
     rows: list[dict[str, object]] = []
@@ -214,9 +244,16 @@ def _counted(study: Study, grid: Grid, answers: dict[str, Answer], first: pd.Dat
         action = "unknown for this definition" if definition.if_unanswerable == "unknown" else "the rule is skipped there"
         add(f"definition {name}", "a rule that its source cannot answer", int(given.unanswerable[:, window].sum()), seen,
             action, "warning", "person-months")  # fmt: skip
-        left = (given.value[:, window] == -1) & given.observation.observed[:, window] & ~given.unanswerable[:, window]
-        add(f"definition {name}", "hours missing, so that the answer is open", int(left.sum()), seen,
-            "unknown for this definition", "warning", "person-months")  # fmt: skip
+        for rule, cells in given.silent.items():
+            add(f"definition {name}", _words(_SILENT, rule), int(cells[:, window].sum()), seen, action, "warning",
+                "person-months")  # fmt: skip
+        for rule, cells in given.left_open.items():
+            if rule in ("hours", "blank") or rule.startswith(("without_", "not_above_")):
+                add(f"definition {name}", _words(_OPEN, rule), int(cells[:, window].sum()), seen,
+                    "unknown for this definition", "warning", "person-months")  # fmt: skip
+        for rule, cells in given.turned_down.items():
+            add(f"definition {name}", _words(_TURNED_DOWN, rule), int(cells[:, window].sum()), seen, "counts as no", "note",
+                "person-months")  # fmt: skip
         if definition.wage_subsidy != "keep":
             add(f"definition {name}", "months at stake between strict and lenient", int(given.at_stake[:, window].sum()),
                 seen, f"{definition.wage_subsidy} is used", "note", "person-months")  # fmt: skip

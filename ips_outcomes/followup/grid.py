@@ -15,8 +15,8 @@ from ips_outcomes.months import day_in_month, month_number
 __all__ = ["BREAK", "REASONS", "Grid", "Observation", "observe"]
 
 #: Why a month is not observed; the code of a reason is its place here.
-REASONS = ("observed", "dead", "abroad", "not_linked", "before_source", "after_extraction", "file_missing")
-OBSERVED, DEAD, ABROAD, NOT_LINKED, BEFORE_SOURCE, AFTER_EXTRACTION, FILE_MISSING = range(len(REASONS))
+REASONS = ("observed", "dead", "abroad", "not_linked", "before_source", "after_extraction", "file_missing", "blank")
+OBSERVED, DEAD, ABROAD, NOT_LINKED, BEFORE_SOURCE, AFTER_EXTRACTION, FILE_MISSING, BLANK = range(len(REASONS))
 
 #: January 2015, when a-ordningen replaced the Aa-register, as a calendar month.
 BREAK = 540
@@ -26,19 +26,24 @@ _FOREVER = np.datetime64("9999-12-31")
 
 @dataclass(frozen=True)
 class Grid:
-    """People by months: months run from ``-history`` to the end of follow-up."""
+    """People by months: months run from ``-history`` to the end of follow-up.
+
+    With ``lead`` it starts so many months earlier, for rules that look back
+    from the first month shown.
+    """
 
     cohort: Cohort
+    lead: int = 0
 
     @cached_property
     def months(self) -> NDArray[np.int64]:
         plan = self.cohort.study.follow_up
-        return np.arange(-plan.history, plan.months + 1)
+        return np.arange(-plan.history - self.lead, plan.months + 1)
 
     @cached_property
     def zero(self) -> int:
         """The column of month 0."""
-        return self.cohort.study.follow_up.history
+        return self.cohort.study.follow_up.history + self.lead
 
     @cached_property
     def index_month(self) -> NDArray[np.int64]:
@@ -81,6 +86,35 @@ class Grid:
         months = coverage.loc[(coverage["source"] == source) & coverage["delivered"], "month"].to_numpy()
         return np.isin(self.calendar, months)
 
+    def spoken(self, source: str) -> NDArray[np.bool_]:
+        """Cells that a source speaks for: a delivered month of somebody on its linkage list."""
+        return self.delivered(source) & self.listed(source)[:, None]
+
+    def within(
+        self, source: NDArray[np.object_], person: NDArray[np.int64], column: NDArray[np.int64]
+    ) -> NDArray[np.bool_]:  # fmt: skip
+        """Which cells of rows lie in a delivered month of the row's own source."""
+        found = np.zeros(len(source), dtype=bool)
+        for name in dict.fromkeys(source):
+            own = source == name
+            found[own] = self.delivered(name)[person[own], column[own]]
+        return found
+
+    def blank(self, source: str) -> NDArray[np.bool_]:
+        """Cells that a table with a column a month left blank, of people of whom it says nothing else that month."""
+        found = np.zeros(self.shape, dtype=bool)
+        if self.cohort.study.layouts[source].wide is None:
+            return found
+        jobs = self.cohort.employment
+        own = jobs[(jobs["source"] == source) & (jobs["record"] == "month")]
+        # blanks first, then what has something to say
+        for blank in (True, False):
+            rows = own[(own["kind"] == "unknown") == blank]
+            person, month = self.rows(rows["person_id"]), rows["month"].to_numpy(dtype=np.int64)
+            row, column = self.spread(person, month, month)
+            found[person[row], column] = blank
+        return found
+
     def spread(
         self, person: NDArray[np.int64], first: NDArray[np.int64], last: NDArray[np.int64]
     ) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
@@ -121,7 +155,9 @@ def observe(grid: Grid, *, on_status_day: bool) -> Observation:
     """
     study = grid.cohort.study
     jobs = study.sources_of("jobs", "job_months")
-    by_source = {name: grid.delivered(name) & grid.listed(name)[:, None] for name in jobs}
+    answered = {name: grid.spoken(name) for name in jobs}
+    # a month that a wide table left blank is one that its register does not speak for
+    by_source = {name: answered[name] & ~grid.blank(name) for name in jobs}
     seen = np.logical_or.reduce(list(by_source.values()))
     reason = np.full(grid.shape, FILE_MISSING, dtype=np.int8)
     periods = np.array([study.sources[name].period_numbers for name in jobs])
@@ -129,6 +165,7 @@ def observe(grid: Grid, *, on_status_day: bool) -> Observation:
     reason[grid.calendar > periods[:, 1].max()] = AFTER_EXTRACTION
     delivered = np.logical_or.reduce([grid.delivered(name) for name in jobs])
     reason[delivered & ~seen] = NOT_LINKED
+    reason[np.logical_or.reduce(list(answered.values())) & ~seen] = BLANK
     reason[seen] = OBSERVED
     if study.follow_up.residence == "register":
         resident, known, reach = _resident(grid, on_status_day=on_status_day)

@@ -8,6 +8,7 @@ import pandas as pd
 
 from ips_outcomes.estimates import Estimates
 from ips_outcomes.reporting import numbers
+from ips_outcomes.reporting.definition_words import definition_lines
 from ips_outcomes.reporting.figures import Canvas
 from ips_outcomes.reporting.gate import Profile
 from ips_outcomes.reporting.lookup import cell, pick
@@ -125,6 +126,7 @@ def estimand(study: Study, results: Results, canvas: Canvas) -> list[tuple[str, 
     facts, two = results.facts, results.contrasts is not None
     arms = ", ".join(canvas.arms[a] for a in facts["arms_present"])
     landmarks = ", ".join(map(str, study.follow_up.landmarks))
+    rules = definition_lines(definition, say)
     design = study.design if study.design in ("randomised", "comparison") else "unsaid"
     crossover = []
     if two and "crossed" in facts:
@@ -136,7 +138,7 @@ def estimand(study: Study, results: Results, canvas: Canvas) -> list[tuple[str, 
                                       say("estimand.population_at_risk", at_risk=_count(facts["at_risk"], canvas))]),
         (say("estimand.treatment"), [say(f"estimand.treatment_{design if two else 'one'}", arms=arms)]),
         (say("estimand.variable"), [say("estimand.variable_text", label=definition.label, months=study.follow_up.months,
-                                        rule=say(f"month_rule.{definition.month_rule}"))]),
+                                        rule=rules[0]), *(f"{line[0].upper()}{line[1:]}." for line in rules[1:])]),
         (say("estimand.events"), [say("estimand.event_death"), say("estimand.event_emigration"),
                                   say("estimand.event_subsidy", subsidy=say(f"estimand.subsidy_{definition.wage_subsidy}")),
                                   say("estimand.event_education"), *crossover]),
@@ -150,6 +152,10 @@ def methods(study: Study, results: Results, canvas: Canvas, profile: Profile) ->
     lines = [say("methods.intro"), say("methods.observed")]
     if study.follow_up.residence == "assumed":
         lines.append(say("methods.assumed"))
+    lines += [
+        say("methods.definition", label=definition.label, rules="; ".join(definition_lines(definition, say)))
+        for definition in study.employed.values()
+    ]
     lines.append(say("methods.rates", method=results.rates.method))
     if results.contrasts is not None:
         lines.append(say("methods.contrasts", method=results.contrasts.method))

@@ -14,7 +14,7 @@ INK, MUTED, GRID, PAPER, SHADE = "#1b2430", "#5b6675", "#e3e7ec", "#ffffff", "#e
 SOURCES = ("#9aa5b1", "#3f4c5c", "#c8b88a", "#7a6f9b")
 REASONS = {
     "dead": "#3f4c5c", "abroad": "#56B4E9", "not_linked": "#E69F00", "before_source": "#c8ced6",
-    "after_extraction": "#9aa5b1", "file_missing": "#CC79A7",
+    "after_extraction": "#9aa5b1", "file_missing": "#CC79A7", "blank": "#F0E442",
 }  # fmt: skip
 
 

@@ -11,6 +11,7 @@ import pandas as pd
 
 from ips_outcomes.estimates import Estimates
 from ips_outcomes.reporting import numbers
+from ips_outcomes.reporting.definition_words import setting_text
 from ips_outcomes.reporting.figures import Canvas
 from ips_outcomes.reporting.flow_figure import reason_words, step_label
 from ips_outcomes.reporting.lookup import cell, pick
@@ -345,7 +346,7 @@ def _reconciliation(results: Results, canvas: Canvas) -> Shown:
 def _settings(study: Study, canvas: Canvas) -> Shown:
     say = canvas.words
     values = study.follow_up.model_dump()
-    rows = [Row((name, _setting(value, canvas), say(f"setting.{name}"))) for name, value in values.items()]
+    rows = [Row((name, setting_text(value, say), say(f"setting.{name}"))) for name, value in values.items()]
     columns = (say("column.setting"), say("column.value"), say("column.meaning"))
     return Shown(say("table.settings"), columns, tuple(rows), text_columns=frozenset({0, 1, 2}))
 
@@ -355,20 +356,10 @@ def _definitions(study: Study, canvas: Canvas) -> Shown:
     names = list(study.employed)
     keys = [k for k in next(iter(study.employed.values())).model_dump() if k != "label"]
     rows = [
-        Row((key, *(_setting(getattr(study.employed[n], key), canvas) for n in names), say(f"setting.{key}"))) for key in keys
+        Row((key, *(setting_text(getattr(study.employed[n], key), say) for n in names), say(f"setting.{key}"))) for key in keys
     ]
     columns = (say("column.setting"), *(study.employed[n].label for n in names), say("column.meaning"))
     return Shown(say("table.definitions"), columns, tuple(rows), text_columns=frozenset(range(len(columns))))
-
-
-def _setting(value: Any, canvas: Canvas) -> str:
-    if value is None:
-        return canvas.words("setting.off")
-    if isinstance(value, tuple | list):
-        return ", ".join(map(str, value))
-    if isinstance(value, bool):
-        return str(value).lower()
-    return f"{value:g}" if isinstance(value, float) else str(value)
 
 
 def csv_tables(results: Results) -> dict[str, pd.DataFrame]:
