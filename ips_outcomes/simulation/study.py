@@ -127,7 +127,7 @@ def _write(folder: Path, truth: dict[str, Any], seed: int, number: int, *, one_a
     deliveries.write_schemes(extracts, drawn.schemes, keys, "2019-02-15")
     write_benefits(extracts, truth, drawn.benefits, keys, generator(seed, "benefit files"))
     learned = draw_education(truth, people, took_part["level"].to_numpy(), drawn.works, generator(seed, "education"))
-    write_education(extracts, truth, learned, keys, generator(seed, "education files"))
+    write_education(extracts, truth, people, learned, keys, generator(seed, "education files"))
     write_income(extracts, truth, people, jobs, paid, keys, generator(seed, "income files"))
     write_redcap(extracts, truth, people, took_part, drawn.services, generator(seed, "redcap file"), one_arm=one_arm)
     here = resources.files("ips_outcomes.simulation")
