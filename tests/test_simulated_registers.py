@@ -111,7 +111,7 @@ def test_months_on_a_benefit_are_found_again(benefit: str, extracts: Path, drawn
     assert table.duplicated().any()
     assert (~table[key].isin(places["lnr_trygd"].index)).sum() >= quirks["unknown_people"]
     if code is not None:
-        assert (table[code] == "ZZ").sum() >= quirks["unknown_codes"]
+        assert benefit != "sickness" or (table[code] == "ZZ").sum() >= quirks["unknown_codes"]
         table = table[table[code].isin(codes)]
     table = table[table[key].isin(places["lnr_trygd"].index)]
     first, last = number(table[start]), number(table[end]).fillna(LAST)
@@ -306,3 +306,41 @@ def test_a_service_without_controls_keeps_records_of_everybody(tmp_path: Path) -
     assert "arm" not in table
     assert table.loc[table["redcap_repeat_instrument"] == "contact", "record_id"].nunique() > 50
     assert len(read(folder / "linkage.csv")) == 60
+
+
+def test_deliveries_as_other_kinds_of_file_hold_the_same(tmp_path: Path) -> None:
+    kinds = {"f_aap": "parquet", "bu": "xlsx", "f_jobber": "dta", "tiltak": "xlsx"}
+    plain = ips.simulate_study(tmp_path / "plain", seed=4, participants=60)
+    other = ips.simulate_study(tmp_path / "other", seed=4, participants=60, formats=kinds)
+    again = ips.simulate_study(tmp_path / "again", seed=4, participants=60, formats=kinds)
+    readers = {"parquet": pd.read_parquet, "xlsx": pd.read_excel, "dta": pd.read_stata}
+    for name, kind in kinds.items():
+        path = Path("extracts") / f"{name}.{kind}"
+        assert (other.parent / path).read_bytes() == (again.parent / path).read_bytes()
+        assert not (other.parent / "extracts" / f"{name}.csv").exists()
+        expected = read(plain.parent / "extracts" / f"{name}.csv")
+        found = readers[kind](other.parent / path, **({"dtype": str} if kind == "xlsx" else {}))
+        text = pd.DataFrame({n: found[n].astype("Int64").astype(str) if found[n].dtype.kind in "if" else found[n] for n in found})
+        text = text.replace("<NA>", "").fillna("")
+        assert text.astype(str).equals(expected)
+    assert pd.read_parquet(other.parent / "extracts" / "f_aap.parquet")["TILGDATO"].dtype == "Int64"
+    # what the study file asks for is what was written
+    lines = plain.read_text(encoding="utf-8").splitlines()
+    for name, kind in kinds.items():
+        lines = [line.replace(f'"extracts/{name}.csv"', f'"extracts/{name}.{kind}"') for line in lines]
+    assert other.read_text(encoding="utf-8").splitlines() == lines
+    assert 'files = "extracts/f_jobber.dta"' in lines
+    # keys stay text, codes become numbers: that is how Excel takes leading zeros away
+    cells = pd.read_excel(other.parent / "extracts" / "bu.xlsx", dtype=object)
+    assert cells["w21_5590_lnr"].map(type).eq(str).all()
+    assert cells["BU_2012"].dropna().map(type).eq(int).all()
+    assert "f_aap.parquet" in (other.parent / "README.md").read_text(encoding="utf-8")
+
+
+@pytest.mark.parametrize(
+    ("formats", "says"), [({"f_app": "dta"}, "no such delivery: f_app"), ({"f_aap": "sas7bdat"}, "no such kind")]
+)
+def test_a_kind_that_there_is_none_of_is_refused(tmp_path: Path, formats: dict[str, str], says: str) -> None:
+    with pytest.raises(ips.UnsupportedError, match=says):
+        ips.simulate_study(tmp_path / "x", formats=formats)
+    assert not (tmp_path / "x").exists()
