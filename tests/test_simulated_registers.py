@@ -10,6 +10,7 @@ import pandas as pd
 import pyreadstat
 import pytest
 
+import ips_outcomes as ips
 from ips_outcomes.months import parse_month
 from ips_outcomes.simulation import load_truth
 from ips_outcomes.simulation.benefits import benefit_states, draw_benefits, months_in_work
@@ -110,7 +111,7 @@ def test_months_on_a_benefit_are_found_again(benefit: str, extracts: Path, drawn
     assert table.duplicated().any()
     assert (~table[key].isin(places["lnr_trygd"].index)).sum() >= quirks["unknown_people"]
     if code is not None:
-        assert (table[code] == "ZZ").sum() >= quirks["unknown_codes"]
+        assert benefit != "sickness" or (table[code] == "ZZ").sum() >= quirks["unknown_codes"]
         table = table[table[code].isin(codes)]
     table = table[table[key].isin(places["lnr_trygd"].index)]
     first, last = number(table[start]), number(table[end]).fillna(LAST)
@@ -219,7 +220,7 @@ def test_highest_education_before_inclusion_is_what_the_trial_wrote(
     assert ((level[known] >= 4) == (trial_level >= 4)).all()
 
 
-def test_a_level_rises_only_by_a_course_that_was_completed(extracts: Path) -> None:
+def test_a_level_rises_only_by_a_course_that_was_completed(extracts: Path, places: dict[str, pd.Series]) -> None:
     table = read(extracts / "bu.csv").drop_duplicates().set_index("w21_5590_lnr")
     courses = read(extracts / "nudb_kurs.csv")
     assert set(courses["utd_fullfoertkode"]) == {"8", "1", ""}
@@ -228,10 +229,16 @@ def test_a_level_rises_only_by_a_course_that_was_completed(extracts: Path) -> No
     assert (courses["utd_aktivitet_slutt"] == "").any()
     done = courses[courses["utd_fullfoertkode"] == "8"]
     won = set(zip(done["w21_5590_lnr"], done["nus2000"], done["utd_aktivitet_slutt"].str[:7], strict=True))
+    people = read(extracts / "faste_opplysninger.csv").set_index("w19_0634_lnr")["doeds_dato"]
+    died = places["lnr_befolkning"].to_frame("place").join(people)
+    died = died[died["doeds_dato"].between("2011", "20180930")].set_index("place")["doeds_dato"]
+    empty = set(table.index[table["BU_2018"] == ""].map(places["lnr_utdanning"]))
+    assert empty == set(died.index) & set(table.index.map(places["lnr_utdanning"]))
     rises = 0
     for year in range(2015, 2019):
         before, after = table[f"BU_{year - 1}"].str.zfill(6), table[f"BU_{year}"].str.zfill(6)
-        for key in table.index[before != after]:
+        # nothing stands in the years after death
+        for key in table.index[(before != after) & (table[f"BU_{year}"] != "")]:
             rises += 1
             months = {f"{year - 1}-{month:02d}" for month in (10, 11, 12)} | {f"{year}-{month:02d}" for month in range(1, 10)}
             assert any((key, after[key], month) in won for month in months)
@@ -282,6 +289,8 @@ def test_process_records_are_those_of_the_ips_arm(redcap: pd.DataFrame, trial: p
             continue
         assert rows.sum() == len(true) + quirks["contacts_entered_twice"]
         days = repeats.loc[rows, column]
+        content = ["record_id", column, "contact_type", "contact_minutes"]
+        assert repeats.loc[rows].duplicated(content).sum() == quirks["contacts_entered_twice"]
         before = days.to_numpy() < trial["rand_dato"].astype(str).to_numpy()[person[rows]]
         assert before.sum() == quirks["contacts_before_inclusion"]
         assert (days.str[:2] == "21").sum() == quirks["contacts_in_another_century"]
@@ -289,3 +298,49 @@ def test_process_records_are_those_of_the_ips_arm(redcap: pd.DataFrame, trial: p
     # nobody looks for an employer while work is held
     employer = drawn.services[drawn.services["form"] == "employer_contact"]
     assert not drawn.works[employer["person"], employer["month"] - FIRST_MONTH].any()
+
+
+def test_a_service_without_controls_keeps_records_of_everybody(tmp_path: Path) -> None:
+    folder = ips.simulate_study(tmp_path / "one", seed=4, participants=60, one_arm=True).parent / "extracts"
+    table = read(folder / "redcap.csv", ",")
+    assert "arm" not in table
+    assert table.loc[table["redcap_repeat_instrument"] == "contact", "record_id"].nunique() > 50
+    assert len(read(folder / "linkage.csv")) == 60
+
+
+def test_deliveries_as_other_kinds_of_file_hold_the_same(tmp_path: Path) -> None:
+    kinds = {"f_aap": "parquet", "bu": "xlsx", "f_jobber": "dta", "tiltak": "xlsx"}
+    plain = ips.simulate_study(tmp_path / "plain", seed=4, participants=60)
+    other = ips.simulate_study(tmp_path / "other", seed=4, participants=60, formats=kinds)
+    again = ips.simulate_study(tmp_path / "again", seed=4, participants=60, formats=kinds)
+    readers = {"parquet": pd.read_parquet, "xlsx": pd.read_excel, "dta": pd.read_stata}
+    for name, kind in kinds.items():
+        path = Path("extracts") / f"{name}.{kind}"
+        assert (other.parent / path).read_bytes() == (again.parent / path).read_bytes()
+        assert not (other.parent / "extracts" / f"{name}.csv").exists()
+        expected = read(plain.parent / "extracts" / f"{name}.csv")
+        found = readers[kind](other.parent / path, **({"dtype": str} if kind == "xlsx" else {}))
+        text = pd.DataFrame({n: found[n].astype("Int64").astype(str) if found[n].dtype.kind in "if" else found[n] for n in found})
+        text = text.replace("<NA>", "").fillna("")
+        assert text.astype(str).equals(expected)
+    assert pd.read_parquet(other.parent / "extracts" / "f_aap.parquet")["TILGDATO"].dtype == "Int64"
+    # what the study file asks for is what was written
+    lines = plain.read_text(encoding="utf-8").splitlines()
+    for name, kind in kinds.items():
+        lines = [line.replace(f'"extracts/{name}.csv"', f'"extracts/{name}.{kind}"') for line in lines]
+    assert other.read_text(encoding="utf-8").splitlines() == lines
+    assert 'files = "extracts/f_jobber.dta"' in lines
+    # keys stay text, codes become numbers: that is how Excel takes leading zeros away
+    cells = pd.read_excel(other.parent / "extracts" / "bu.xlsx", dtype=object)
+    assert cells["w21_5590_lnr"].map(type).eq(str).all()
+    assert cells["BU_2012"].dropna().map(type).eq(int).all()
+    assert "f_aap.parquet" in (other.parent / "README.md").read_text(encoding="utf-8")
+
+
+@pytest.mark.parametrize(
+    ("formats", "says"), [({"f_app": "dta"}, "no such delivery: f_app"), ({"f_aap": "sas7bdat"}, "no such kind")]
+)
+def test_a_kind_that_there_is_none_of_is_refused(tmp_path: Path, formats: dict[str, str], says: str) -> None:
+    with pytest.raises(ips.UnsupportedError, match=says):
+        ips.simulate_study(tmp_path / "x", formats=formats)
+    assert not (tmp_path / "x").exists()

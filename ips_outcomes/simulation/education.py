@@ -100,8 +100,9 @@ def _courses(person: np.ndarray, level: np.ndarray, first: np.ndarray, last: np.
     return pd.DataFrame({"person": person, "level": level, "first": first, "last": last, "completed": completed})
 
 
-def write_education(folder: Path, truth: dict[str, Any], education: Education, keys: Keys, rng: np.random.Generator) -> None:
-    """Write ``bu.csv`` (highest education, a column a year) and ``nudb_kurs.csv`` (courses)."""
+def write_education(folder: Path, truth: dict[str, Any], people: People, education: Education, keys: Keys,
+                    rng: np.random.Generator) -> None:  # fmt: skip
+    """Write ``bu.csv`` (highest education, a column a year; empty after death) and ``nudb_kurs.csv`` (courses)."""
     share, quirks, key = truth["education"], truth["quirks"], keys["education"]
     number = len(key)
     wide = pd.DataFrame({"w21_5590_lnr": key})
@@ -111,7 +112,8 @@ def write_education(folder: Path, truth: dict[str, Any], education: Education, k
         if year in quirks["years_without_leading_zeros"]:
             # somebody read the column as numbers once and wrote it back
             codes = np.char.lstrip(codes, "0")
-        wide[f"BU_{year}"] = np.where(unknown, "999999", codes)
+        dead = people.index_month + people.death_month < parse_month(f"{year}-10")
+        wide[f"BU_{year}"] = np.where(dead, "", np.where(unknown, "999999", codes))
     abroad = rng.random(number) < share["schooled_abroad"]
     wide = wide[(key != "") & ~abroad]
     again = wide.iloc[pick(rng, len(wide), max(1, round(len(wide) * quirks["repeated_rows"])))]

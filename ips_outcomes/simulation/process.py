@@ -32,7 +32,7 @@ _COLUMNS = [
 
 def draw_services(truth: dict[str, Any], people: People, schemes: pd.DataFrame, works: np.ndarray, rng: np.random.Generator
                   ) -> pd.DataFrame:  # fmt: skip
-    """Contacts, employer contacts and plans of the IPS arm: person, form, month, date, whether work was held then."""
+    """Contacts, employer contacts and plans of the IPS arm: person, form, month, date, and what is written of them."""
     share, number = truth["services"], len(people)
     support = schemes[(schemes["scheme"] == "INDJOBSTOT") & people.ips[schemes["person"].to_numpy(dtype=np.int64)]]
     months = int(support["last"].max()) + 1 if len(support) else 1
@@ -55,7 +55,11 @@ def draw_services(truth: dict[str, Any], people: People, schemes: pd.DataFrame, 
     every = pd.concat(parts, ignore_index=True)
     days = rng.integers(1, 29, len(every)) - 1
     every["date"] = day_in_month(people.index_month[every["person"]] + every["month"].to_numpy(), 1) + days
-    return every.sort_values(["person", "form", "date"], ignore_index=True)
+    # one record of a kind a day: the same day twice is a mistake, and those come later
+    every = every.drop_duplicates(["person", "form", "date"]).sort_values(["person", "form", "date"], ignore_index=True)
+    every["type"] = rng.choice(["1", "2", "3"], len(every), p=[0.6, 0.3, 0.1])
+    every["minutes"] = (rng.integers(1, 7, len(every)) * 15).astype(str)
+    return every
 
 
 def write_redcap(folder: Path, truth: dict[str, Any], people: People, took_part: pd.DataFrame, services: pd.DataFrame,
@@ -89,9 +93,9 @@ def write_redcap(folder: Path, truth: dict[str, Any], people: People, took_part:
     for name, column in _FORMS.items():
         rows[column] = np.where(form == name, repeats["written"], "")
         rows[f"{name}_complete"] = np.where(form == name, "2", "")
-    rows["contact_type"] = np.where(form == "contact", rng.choice(["1", "2", "3"], len(rows), p=[0.6, 0.3, 0.1]), "")
-    rows["contact_minutes"] = np.where(form == "contact", (rng.integers(1, 7, len(rows)) * 15).astype(str), "")
-    rows["employer_way"] = np.where(form == "employer_contact", rng.choice(["1", "2"], len(rows)), "")
+    rows["contact_type"] = np.where(form == "contact", repeats["type"], "")
+    rows["contact_minutes"] = np.where(form == "contact", repeats["minutes"], "")
+    rows["employer_way"] = np.where(form == "employer_contact", repeats["type"], "")
     rows["plan_revised"] = np.where(form == "job_plan", (repeats["instance"] > 1).astype(int).astype(str), "")
     tests = baseline.iloc[: quirks["test_records"]].copy()
     tests["record_id"] = [f"TEST{i + 1}" for i in range(len(tests))]

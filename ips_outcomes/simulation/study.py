@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+from collections.abc import Mapping
 from dataclasses import dataclass
 from importlib import resources
 from pathlib import Path
@@ -15,6 +17,7 @@ from ips_outcomes.folders import whole_folder
 from ips_outcomes.simulation import deliveries
 from ips_outcomes.simulation.benefits import draw_benefits, months_in_work
 from ips_outcomes.simulation.education import draw_education, write_education, write_income
+from ips_outcomes.simulation.formats import check_formats, rewrite
 from ips_outcomes.simulation.jobs import draw_jobs, draw_schemes
 from ips_outcomes.simulation.people import People, draw_people, load_truth
 from ips_outcomes.simulation.process import draw_services, write_redcap
@@ -29,7 +32,8 @@ DEMO_SEED = 146
 _PARTS = ("", "keys", "benefits", "benefit files", "education", "education files", "income files", "services", "redcap file")
 
 
-def simulate_study(out: str | Path, *, seed: int = DEMO_SEED, participants: int | None = None, one_arm: bool = False) -> Path:
+def simulate_study(out: str | Path, *, seed: int = DEMO_SEED, participants: int | None = None, one_arm: bool = False,
+                   formats: Mapping[str, str] | None = None) -> Path:  # fmt: skip
     """Write a synthetic study: invented people, in the layouts of real extracts.
 
     The sampled probabilities of ordinary work follow the published trial where
@@ -48,6 +52,9 @@ def simulate_study(out: str | Path, *, seed: int = DEMO_SEED, participants: int 
         Number of people randomised, 20 to 100,000; the trial's 410 by default.
     one_arm : bool
         A service without a control group: everybody gets IPS.
+    formats : dict of str to str, optional
+        Deliveries to write as ``"parquet"``, ``"dta"`` or ``"xlsx"`` instead
+        of CSV, such as ``{"f_aap": "parquet"}``. The study file names them so.
 
     Returns
     -------
@@ -57,8 +64,8 @@ def simulate_study(out: str | Path, *, seed: int = DEMO_SEED, participants: int 
     Raises
     ------
     UnsupportedError
-        If the number of participants is out of range, or the folder holds
-        something else.
+        If the number of participants is out of range, there is no such
+        delivery or kind of file, or the folder holds something else.
 
     References
     ----------
@@ -80,8 +87,9 @@ def simulate_study(out: str | Path, *, seed: int = DEMO_SEED, participants: int 
         raise UnsupportedError("participants must lie between 20 and 100,000")
     if seed < 0:
         raise UnsupportedError("a seed is zero or a positive whole number")
+    check_formats(formats or {})
     with whole_folder(out, "synthetic study") as work:
-        _write(work, truth, seed, number, one_arm=one_arm)
+        _write(work, truth, seed, number, one_arm=one_arm, formats=formats or {})
     return out / "study.toml"
 
 
@@ -113,7 +121,7 @@ def generator(seed: int, part: str) -> np.random.Generator:
     return np.random.default_rng([seed, _PARTS.index(part)])
 
 
-def _write(folder: Path, truth: dict[str, Any], seed: int, number: int, *, one_arm: bool) -> None:
+def _write(folder: Path, truth: dict[str, Any], seed: int, number: int, *, one_arm: bool, formats: Mapping[str, str]) -> None:
     rng = np.random.default_rng(seed)
     drawn = draw_study(truth, rng, seed, number, one_arm=one_arm)
     people, jobs = drawn.people, drawn.jobs
@@ -127,9 +135,10 @@ def _write(folder: Path, truth: dict[str, Any], seed: int, number: int, *, one_a
     deliveries.write_schemes(extracts, drawn.schemes, keys, "2019-02-15")
     write_benefits(extracts, truth, drawn.benefits, keys, generator(seed, "benefit files"))
     learned = draw_education(truth, people, took_part["level"].to_numpy(), drawn.works, generator(seed, "education"))
-    write_education(extracts, truth, learned, keys, generator(seed, "education files"))
+    write_education(extracts, truth, people, learned, keys, generator(seed, "education files"))
     write_income(extracts, truth, people, jobs, paid, keys, generator(seed, "income files"))
     write_redcap(extracts, truth, people, took_part, drawn.services, generator(seed, "redcap file"), one_arm=one_arm)
+    rewrite(extracts, formats)
     here = resources.files("ips_outcomes.simulation")
     template = (here / "study_template.toml").read_text(encoding="utf-8")
     kept, skip = [], False
@@ -142,8 +151,15 @@ def _write(folder: Path, truth: dict[str, Any], seed: int, number: int, *, one_a
         elif not skip:
             kept.append(line)
     text = "\n".join(kept).replace("{seed}", str(seed)).replace("{participants}", str(number)) + "\n"
+    for name, kind in formats.items():
+        text = text.replace(f'"extracts/{name}.csv"', f'"extracts/{name}.{kind}"')
     (folder / "study.toml").write_text(text, encoding="utf-8", newline="\n")
     readme = (here / "readme_template.md").read_text(encoding="utf-8")
-    arms = " --one-arm" if one_arm else ""
-    readme = readme.replace("{command}", f"ips-outcomes simulate --out FOLDER --seed {seed} --participants {number}{arms}")
+    command = f"ips-outcomes simulate --out FOLDER --seed {seed} --participants {number}{' --one-arm' if one_arm else ''}"
+    if formats:
+        # the command line knows no other kinds of file
+        command = f"simulate_study(FOLDER, seed={seed}, participants={number}, one_arm={one_arm}, formats={dict(formats)})"
+    for name, kind in formats.items():
+        readme = re.sub(rf"\b{name}\.csv", f"{name}.{kind}", readme)
+    readme = readme.replace("{command}", command)
     (folder / "README.md").write_text(readme, encoding="utf-8", newline="\n")

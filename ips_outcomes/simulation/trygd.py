@@ -60,14 +60,14 @@ def write_benefits(folder: Path, truth: dict[str, Any], spells: pd.DataFrame, ke
     unpaid = seeking.iloc[pick(rng, len(seeking), round(len(seeking) * quirks["seekers_without_benefit"]))].copy()
     unpaid["YTELSE"] = ""
     unpaid[["ASOKTILG", "ASOKAVG", "ASOKTOM"]] = ["201102", "201104", "201104"]
-    seeking = with_quirks(quirks, seeking, rng, start="ASOKTILG", end="ASOKAVG", technical="ASOKTOM", code="YTELSE", plain=unpaid)
+    seeking = with_quirks(quirks, seeking, rng, start="ASOKTILG", end="ASOKAVG", technical="ASOKTOM", plain=unpaid)
     write_csv(seeking, folder / "f_arbsok.csv", "latin-1")
     poor = of("social_assistance")
     poor = pd.DataFrame({
         _KEY: poor[_KEY], "SHJKODE": "0", "SHJ_TILG": poor["start"], "SHJ_AVG": poor["reported"],
         "TOMDATO": poor["technical"],
     })  # fmt: skip
-    poor = with_quirks(quirks, poor, rng, start="SHJ_TILG", end="SHJ_AVG", technical="TOMDATO", code="SHJKODE")
+    poor = with_quirks(quirks, poor, rng, start="SHJ_TILG", end="SHJ_AVG", technical="TOMDATO")
     write_csv(poor, folder / "f_shj.csv", "latin-1")
     _write_disability(folder, quirks, of("disability"), rng)
 
