@@ -164,6 +164,31 @@ def check(study: Path, out: Path | None) -> None:
 
 
 @main.command()
+@_STUDY
+@click.option("--out", required=True, metavar="FOLDER", type=click.Path(path_type=Path),
+              help="Folder to write; it holds rows of persons and stays on the server.")  # fmt: skip
+@click.option("--format", "formats", default="parquet,stata,csv", show_default=True, metavar="NAMES",
+              help="Which of parquet, stata and csv, with commas between them.")  # fmt: skip
+def export(study: Path, out: Path, formats: str) -> None:
+    """Write the analysis data for Stata, R and others, with a codebook.
+
+    Person-months, first jobs and baseline, a file each and format, for those
+    who go on with another program on the same server. The last line printed is
+    the path of the folder's README.
+    """
+    chosen = [name.strip().lower() for name in formats.split(",")]
+    wrong = [name for name in chosen if name not in ("parquet", "stata", "csv")]
+    if wrong:
+        raise click.BadParameter(f"{wrong[0] or 'nothing'} is none of parquet, stata and csv", param_hint="--format")
+    progress = _Progress()
+    with _telling_errors(progress):
+        from ips_outcomes.reporting.export import export_study
+
+        readme = export_study(study, out, chosen, progress)
+    click.echo(str(readme))
+
+
+@main.command()
 @click.option("--out", required=True, metavar="FOLDER", type=click.Path(path_type=Path), help="Folder to write.")
 @click.option("--seed", required=True, metavar="N", type=click.IntRange(min=0), help="The same seed gives the same bytes.")
 @click.option("--participants", metavar="N", type=click.IntRange(20, 100_000), help="People randomised. [default: 410]")
