@@ -128,8 +128,9 @@ def definition_words(definition: Definition) -> str:
     Examples
     --------
     >>> from ips_outcomes.study import Definition
-    >>> definition_words(Definition(label="Work", wage_subsidy="keep", minimum_weekly_hours=20))[:78]
-    'a job on the 16th of the month; kinds of job: ordinary; a-ordningen\\'s codes th'
+    >>> words_of = definition_words(Definition(label="Work", minimum_weekly_hours=20)).split("; ")
+    >>> words_of[0], words_of[3]
+    ('a job on the 16th of the month', 'at least 20 hours a week over all jobs')
     """
     parts = []
     for key, value in definition.model_dump().items():
