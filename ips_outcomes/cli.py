@@ -27,6 +27,8 @@ Examples:
   ips-outcomes layouts f_aap
   ips-outcomes check my_study/study.toml
   ips-outcomes run my_study/study.toml --out reports/my_study
+  ips-outcomes export my_study/study.toml --out data/my_study
+  ips-outcomes compare march/study.toml june/study.toml --out changed
   ips-outcomes simulate --out invented --seed 7 --participants 1000
   ips-outcomes pseudonymise raw/*.csv --out clean --key-file ../key.txt
 """
@@ -162,7 +164,7 @@ def check(study: Path, out: Path | None) -> None:
                 progress.done()
                 click.echo(f"What must be mended is listed in {page}", err=True)
             raise checked.error
-    click.echo("\n".join(console_lines(checked, min(max(shutil.get_terminal_size((100, 24)).columns, 80), 120))))
+    click.echo("\n".join(console_lines(checked, _columns())))
     if page is not None:
         click.echo(str(page))
 
@@ -185,6 +187,63 @@ def layouts(name: str | None) -> None:
         return
     with _telling_errors():
         click.echo(describe_layout(name, Path()))
+
+
+@main.command()
+@_STUDY
+@click.option("--out", required=True, metavar="FOLDER", type=click.Path(path_type=Path),
+              help="Folder to write; it holds rows of persons and stays on the server.")  # fmt: skip
+@click.option("--format", "formats", default="parquet,stata,csv", show_default=True, metavar="NAMES",
+              help="Which of parquet, stata and csv, with commas between them.")  # fmt: skip
+def export(study: Path, out: Path, formats: str) -> None:
+    """Write the analysis data for Stata, R and others, with a codebook.
+
+    Person-months, first jobs and baseline, a file each and format, for those
+    who go on with another program on the same server. The last line printed is
+    the path of the folder's README.
+    """
+    chosen = [name.strip().lower() for name in formats.split(",")]
+    wrong = [name for name in chosen if name not in ("parquet", "stata", "csv")]
+    if wrong:
+        raise click.BadParameter(f"{wrong[0] or 'nothing'} is none of parquet, stata and csv", param_hint="--format")
+    progress = _Progress()
+    with _telling_errors(progress):
+        from ips_outcomes.reporting.export import export_study
+
+        readme = export_study(study, out, chosen, progress)
+    click.echo(str(readme))
+
+
+@main.command()
+@click.argument("before", metavar="EARLIER", type=click.Path(path_type=Path))
+@click.argument("after", metavar="LATER", type=click.Path(path_type=Path))
+@click.option("--out", metavar="FOLDER", type=click.Path(path_type=Path), help="Folder for compare.html and its tables as CSV.")
+@click.option("--strict", is_flag=True, help="Exit code 1 where anything differs.")
+def compare(before: Path, after: Path, out: Path | None, strict: bool) -> None:
+    """Say what a new extract changed, by person-months and by result.
+
+    EARLIER and LATER are the study files of two deliveries, or folders that
+    hold a study.toml. Settings that differ are told first. Counts only: no key
+    of a person is printed or written.
+    """
+    progress = _Progress()
+    with _telling_errors(progress):
+        progress("Reading the study files")
+        from ips_outcomes.reporting.changes import compare_deliveries, compared, write_changes
+        from ips_outcomes.reporting.changes_page import summary_lines
+
+        changes = compare_deliveries(compared(before), compared(after), progress)
+        page = write_changes(changes, out) if out is not None else None
+    click.echo("\n".join(summary_lines(changes, _columns())))
+    if page is not None:
+        click.echo(str(page))
+    if strict and changes.anything:
+        raise SystemExit(1)
+
+
+def _columns() -> int:
+    """Columns of the terminal, within what can be read."""
+    return min(max(shutil.get_terminal_size((100, 24)).columns, 80), 120)
 
 
 @main.command()

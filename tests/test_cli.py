@@ -16,7 +16,7 @@ from click.testing import CliRunner, Result
 import ips_outcomes as ips
 from ips_outcomes.cli import main
 
-COMMANDS = ("run", "demo", "check", "simulate", "pseudonymise")
+COMMANDS = ("run", "demo", "check", "simulate", "export", "compare", "layouts", "pseudonymise")
 
 
 @pytest.fixture(scope="module")
@@ -74,7 +74,7 @@ def test_help_of_the_whole_and_of_each_command():
 @pytest.mark.parametrize("arguments", [
     ("nonsense",), ("run",), ("run", "study.toml"), ("check",), ("check", "a", "b"), ("check", "a", "--quiet"),
     ("simulate", "--out", "x"), ("simulate", "--out", "x", "--seed", "-1"), ("simulate", "--out", "x", "--seed", "many"),
-    ("simulate", "--out", "x", "--seed", "1", "--participants", "3"), ("--nonsense",),
+    ("simulate", "--out", "x", "--seed", "1", "--participants", "3"), ("export", "a"), ("export", "a", "--out", "x", "--format", "xls"), ("compare", "a"), ("--nonsense",),
 ])  # fmt: skip
 def test_wrong_usage_is_exit_code_2(arguments):
     result = call(*arguments)

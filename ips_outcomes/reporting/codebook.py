@@ -1,0 +1,231 @@
+"""The codebook: what every column of the analysis data means, said once."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import Any, Literal
+
+import pandas as pd
+
+from ips_outcomes.errors import UnsupportedError
+from ips_outcomes.followup import FollowUp
+from ips_outcomes.followup.follow_up import UNKNOWN
+from ips_outcomes.followup.grid import REASONS
+from ips_outcomes.loaders.schemas import SCHEMAS
+from ips_outcomes.reporting.words import Words, words
+from ips_outcomes.study import Definition, Study
+
+__all__ = ["CODEBOOK", "Entry", "analysis_tables", "codebook", "definition_words", "missing_letters"]
+
+Kind = Literal["text", "number", "yes/no", "date", "month"]
+
+
+@dataclass(frozen=True)
+class Entry:
+    """One column.
+
+    Attributes
+    ----------
+    column : str
+    kind : {"text", "number", "yes/no", "date", "month"}
+        ``month`` is a calendar month, written yyyymm.
+    meaning, unit, values, missing : str
+        In words; ``missing`` says what an empty cell means.
+    labels : tuple of (int, str)
+        What the codes of a number stand for.
+    since_1970 : bool
+        The follow-up keeps this month as a count of months since January 1970.
+    reasons : bool
+        An empty cell has its reason in the column ``reason``.
+    """
+
+    column: str
+    kind: Kind
+    meaning: str
+    unit: str = ""
+    values: str = ""
+    missing: str = "never empty"
+    labels: tuple[tuple[int, str], ...] = ()
+    since_1970: bool = False
+    reasons: bool = False
+
+
+_REASON_WORDS = {
+    "dead": "dead", "abroad": "abroad", "not_linked": "on no register's linkage list", "before_source": "before the register starts",
+    "after_extraction": "after the extraction", "file_missing": "the month's file is missing",
+}  # fmt: skip
+_OPEN = "not known for this definition: a rule has no answer, or the day it looks at is not observed"
+_PERSON = Entry("person_id", "text", "The participant's pseudonymous key")
+_ARM = Entry("arm", "text", "Arm")
+_NOT_AT_RISK = "not at risk of a first job"
+_UNKNOWN = "not known"
+
+#: Every column that does not depend on the study, by table. Definitions and subgroups are added by `codebook`.
+CODEBOOK: dict[str, tuple[Entry, ...]] = {
+    "person_months": (
+        _PERSON, _ARM,
+        Entry("month", "number", "Month since the month of the index date: 0 is that month, shown and never counted; below 0 is history", "months"),
+        Entry("calendar_month", "month", "Calendar month", "yyyymm"),
+        Entry("observed", "yes/no", "Whether the primary definition's registers could see the person in this month"),
+        Entry("reason", "text", "Why the month is not observed", values="; ".join(f"{r}: {_REASON_WORDS.get(r, r)}" for r in REASONS[1:]),
+              missing="the month is observed"),
+        Entry("source_system", "text", "Register system that speaks for the month; levels of different systems are not comparable",
+              missing="the month is not observed"),
+        Entry("crosses_2015_break", "yes/no", "Whether the person's months 1 to the last lie on both sides of January 2015, when a-ordningen replaced the Aa-register"),
+    ),
+    "first_job": (
+        _PERSON, _ARM,
+        Entry("at_risk", "yes/no", "Whether the person is at risk of a first job"),
+        Entry("not_at_risk_because", "text", "Why the person is not at risk", missing="the person is at risk"),
+        Entry("time", "number", "Months to the first job, to death, or to the last month known", "months", missing=_NOT_AT_RISK),
+        Entry("event", "number", "How the wait ended", values="0 censored; 1 first job; 2 death",
+              missing=_NOT_AT_RISK, labels=((0, "censored"), (1, "first job"), (2, "death"))),
+        Entry("ended_by", "text", "What ended the wait: first_job, death, end_of_follow_up, or why the next month is not known",
+              missing=_NOT_AT_RISK),
+    ),
+    "baseline": (
+        _PERSON, _ARM,
+        Entry("centre", "text", "Centre or office", missing=_UNKNOWN),
+        Entry("index_date", "date", "The date that starts the person's clock"),
+        Entry("index_month", "month", "Calendar month of the index date", "yyyymm", since_1970=True),
+        Entry("birth_month", "month", "Calendar month of birth", "yyyymm", missing=_UNKNOWN, since_1970=True),
+        Entry("age", "number", "Completed years at the index month", "years", "0 to 120", _UNKNOWN),
+        Entry("sex", "text", "Sex, as the study file names it", missing=_UNKNOWN),
+        Entry("education", "text", "NUS2000 code as delivered; text, since it may begin with a zero", missing=_UNKNOWN),
+        Entry("education_level", "number", "First digit of the NUS2000 code", values="0 to 8", missing=_UNKNOWN),
+        Entry("upper_secondary", "text", "Upper secondary school", values="completed: level 4 to 8; not_completed: level 0 to 3",
+              missing=_UNKNOWN),
+        Entry("diagnosis_group", "text", "Diagnosis group at inclusion", missing=_UNKNOWN),
+        Entry("months_in_work_before", "number", "Months in work, by the primary definition, among the 12 before inclusion", "months",
+              "0 to 12", "not all 12 months are known"),
+    ),
+}  # fmt: skip
+
+_SETTINGS: dict[str, dict[Any, str]] = {
+    "month_rule": {"status_day": "a job on the 16th of the month", "any_day": "a job on any day of the month",
+                   "paid_in_month": "pay in the month"},
+    "wage_subsidy": {
+        "strict": "a month on a wage subsidy or in sheltered work is not ordinary work, unless the scheme names its employer: then only that employer's job is left out",
+        "lenient": "a job on a wage subsidy or in sheltered work is left out only where it is the only job of the month",
+        "keep": "work on a wage subsidy or in sheltered work counts",
+    },
+    "if_unanswerable": {"unknown": "where a source cannot answer a rule the month is not known",
+                        "skip": "where a source cannot answer a rule the rule is off"},
+    "work_practice_subtracts": {True: "work practice is left out like a wage subsidy", False: "work practice is not left out"},
+}  # fmt: skip
+_GAPS = {
+    "kinds": "kinds of job: {}", "basis": "a-ordningen's codes that count as employed: {}",
+    "minimum_weekly_hours": "at least {} hours a week over all jobs", "minimum_monthly_pay_nok": "at least NOK {} paid in the month",
+    "minimum_monthly_pay_g": "at least {} of a twelfth of G paid in the month",
+    "minimum_yearly_pay_g": "at least {} G paid over the 12 months that end in the month",
+    "without_benefits": "not in a month on {}", "benefits_not_above_inclusion": "not in a month at a higher degree than in month 0 of: {}",
+}  # fmt: skip
+
+
+def definition_words(definition: Definition) -> str:
+    """Every setting of a definition of employed, in words.
+
+    Examples
+    --------
+    >>> from ips_outcomes.study import Definition
+    >>> words_of = definition_words(Definition(label="Work", minimum_weekly_hours=20)).split("; ")
+    >>> words_of[0], words_of[3]
+    ('a job on the 16th of the month', 'at least 20 hours a week over all jobs')
+    """
+    parts = []
+    for key, value in definition.model_dump().items():
+        if key == "label" or value is None or value == {} or value == ():
+            continue
+        if key in _SETTINGS:
+            parts.append(_SETTINGS[key].get(value, f"{key}: {value}"))
+        else:
+            parts.append(_GAPS.get(key, key + ": {}").format(_value(value)))
+    return "; ".join(parts)
+
+
+def _value(value: Any) -> str:
+    if isinstance(value, dict):
+        return ", ".join(f"{k} at {v:g} % or more" if v else f"{k} at any degree" for k, v in value.items())
+    if isinstance(value, tuple | list):
+        return ", ".join(map(str, value))
+    return f"{value:g}" if isinstance(value, float) else str(value)
+
+
+def missing_letters() -> dict[str, tuple[str, str]]:
+    """Stata's extended missing values: letter and label of each reason; the empty reason is an answer left open."""
+    letters = {reason: (chr(ord("a") + i), _REASON_WORDS.get(reason, reason)) for i, reason in enumerate(REASONS[1:])}
+    return {**letters, "": ("z", _OPEN)}
+
+
+def analysis_tables(followed: FollowUp) -> dict[str, pd.DataFrame]:
+    """The tables that are handed on, by name."""
+    return {"person_months": followed.person_months, "first_job": followed.first_job, "baseline": followed.baseline}
+
+
+def codebook(followed: FollowUp) -> dict[str, tuple[Entry, ...]]:
+    """What each column means, by table, in the tables' own order.
+
+    Parameters
+    ----------
+    followed : FollowUp
+
+    Raises
+    ------
+    UnsupportedError
+        If a table has a column that the codebook does not know.
+    """
+    study, say = followed.study, words(followed.study.language)
+    own = _of_study(study, say)
+    arms = "; ".join(f"{arm}: {label}" for arm, label in study.arm_labels.items())
+    made = {}
+    for name, table in analysis_tables(followed).items():
+        known = {e.column: e for e in (*CODEBOOK[name], *own.get(name, ()))}
+        if name == "baseline":
+            known = {**_of_schema(), **known}
+        unknown = [c for c in table if c not in known]
+        if unknown:
+            raise UnsupportedError(
+                f"the codebook does not know {name}.{unknown[0]}: this is a fault in ips_outcomes; please report it"
+            )
+        made[name] = tuple(replace(known[c], values=arms) if c == "arm" else known[c] for c in table)
+    return made
+
+
+def _of_study(study: Study, say: Words) -> dict[str, list[Entry]]:
+    """Definitions and subgroups: columns that the study file names."""
+    months, levels = [], []
+    why = "not known: the column reason says why; without a reason, " + _OPEN
+    for name, definition in study.employed.items():
+        months.append(Entry(name, "yes/no", f"In work: {definition.label}. Counts where: {definition_words(definition)}", missing=why,
+                            reasons=True))  # fmt: skip
+    primary = study.primary_definition
+    label = study.employed[primary].label
+    months.append(
+        Entry(f"{primary}_composite", "yes/no", f"In work: {label}, the dead counted as not in work", missing=why, reasons=True)
+    )
+    for name, group in study.subgroups.items():
+        levels.append(
+            Entry(
+                name, "text", f"Subgroup: {group.label} ({group.rule})", values=f"{group.label}; {group.label_other}; {UNKNOWN}"
+            )
+        )
+    return {"person_months": months, "baseline": levels}
+
+
+def _of_schema() -> dict[str, Entry]:
+    """Columns that a participant may have beside the common ones, as the loaders describe them."""
+    found = {}
+    for name, column in SCHEMAS["participants"].columns.items():
+        dtype = str(column.dtype).lower()
+        kind: Kind = (
+            "date"
+            if "datetime" in dtype
+            else "yes/no"
+            if "bool" in dtype
+            else "number"
+            if "int" in dtype or "float" in dtype
+            else "text"
+        )
+        missing = _UNKNOWN if column.nullable else "never empty"
+        found[str(name)] = Entry(str(name), kind, str(column.description or name), missing=missing)
+    return found
