@@ -26,7 +26,8 @@ KINDS = {
     **{f"date_{d}": Column(type="date", dates=d, meaning="a date", missing=("99999999",))
        for d in ("iso", "yyyymmdd", "yyyymm_first", "yyyymm_last", "stata", "native")},
 }  # fmt: skip
-LAYOUT = Layout(title="All kinds", table="jobs", kind="EVENT", knowledge="made for a test", certainty="derived", columns=KINDS)
+# no table has columns of all kinds, so the check of a layout against its table is left out here
+LAYOUT = Layout.model_construct(table="jobs", columns=KINDS)
 
 _WRITTEN = [
     "", " ", "a", " a ", "vaf", "\u00a0b\u00a0", "1", "2", "9", "007", "999", "1 234,50", "1.234", "8,5", "8.5", "1\u00a0234", "-1",

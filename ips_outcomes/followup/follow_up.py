@@ -226,7 +226,7 @@ def _counted(study: Study, grid: Grid, answers: dict[str, Answer], first: pd.Dat
         rows.append({
             "source": source, "rule": rule, "unit": unit, "count": count, "total": total,
             "share": count / total if total else float("nan"), "severity": severity if count else "note",
-            "action": action, "example_rows": "",
+            "action": action, "set_aside": 0, "example_rows": "",
         })  # fmt: skip
 
     primary = answers[study.primary_definition]

@@ -38,8 +38,8 @@ class Cohort:
         ``reason``, ``arms``.
     quality : pandas.DataFrame
         Every counted rule: ``source``, ``rule``, ``unit``, ``count``,
-        ``total``, ``share``, ``severity``, ``action``, ``example_rows`` (row
-        numbers, never values).
+        ``total``, ``share``, ``severity``, ``action``, ``set_aside`` (rows that
+        the rule took out), ``example_rows`` (row numbers, never values).
     reconciliation, files : pandas.DataFrame
         Rows in, used and set aside for every source, and for every file.
     employer_keys : dict

@@ -101,8 +101,8 @@ class Ledger:
             raise DataError(problems)
 
     def quality(self) -> pd.DataFrame:
-        """The counted rules as a table, with the reconciliation of each source."""
-        columns = ["source", "rule", "unit", "count", "total", "share", "severity", "action", "example_rows"]
+        """The counted rules as a table; ``set_aside`` are the rows that a rule took out of the count that goes on."""
+        columns = ["source", "rule", "unit", "count", "total", "share", "severity", "action", "set_aside", "example_rows"]
         table = pd.DataFrame(self.entries)
         table["share"] = table["count"] / table["total"].where(table["total"] > 0)
         return table[columns]

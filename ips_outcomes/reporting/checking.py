@@ -138,7 +138,7 @@ def console_lines(checked: Checked, width: int = 100) -> list[str]:
     quality, lines = checked.quality, list[str]()
     met = int((quality["count"] > 0).sum())
     lines += [f"{len(quality)} rules were checked; {met} met something.", ""]
-    rows_of = {str(r["source"]): r for r in _per_source(checked.cohort.reconciliation).to_dict("records")}
+    rows_of = {str(r["source"]): r for r in checked.cohort.reconciliation.to_dict("records")}
     for source, rules in by_source(quality):
         lines.append(source)
         for rule in rules.to_dict("records"):
@@ -171,12 +171,6 @@ def _verdict(checked: Checked) -> str:
     return f"The study {said}: {people:,} participants ({by_arm})."
 
 
-def _per_source(reconciliation: pd.DataFrame) -> pd.DataFrame:
-    """A row a source, also where the ledger counts every file."""
-    columns = ["rows_in", "rows_used", "rows_set_aside"]
-    return reconciliation.groupby("source", sort=False)[columns].sum().reset_index()
-
-
 def write_check(checked: Checked, out: str | Path) -> Path:
     """Write what was found: a page, and its tables as CSV.
 
@@ -207,7 +201,7 @@ def write_check(checked: Checked, out: str | Path) -> Path:
             write_csv(problem_table(checked.problems), work / "problems.csv")
         if checked.cohort is not None:
             write_csv(checked.quality, work / "quality.csv")
-            write_csv(checked.cohort.reconciliation, work / "reconciliation.csv")
+            write_csv(checked.cohort.files, work / "reconciliation.csv")
             write_csv(_flat_flow(checked), work / "flow.csv")
     return out / "quality.html"
 

@@ -259,7 +259,7 @@ def _facts(facts: dict[str, Any], threshold: int) -> dict[str, Any]:
 
 def through_gate(results: Results, profile: Profile, words: Words, labels: dict[str, str] | None = None) -> Results:
     """What of the results may leave under a profile; under ``none`` all of it, without row numbers."""
-    quality = results.quality.drop(columns="example_rows")
+    quality = results.quality.drop(columns=["set_aside", "example_rows"])
     if profile.threshold == 0:
         return replace(results, quality=quality)
     k = profile.threshold

@@ -135,31 +135,26 @@ def _clean(quality: pd.DataFrame, say: Words) -> Shown:
 
 
 def _reconciliation(checked: Checked, say: Words) -> list[Shown]:
-    """Every source, with the rules that set rows aside where the loaders tell; then every file where they are counted."""
+    """Every source with the rules that set rows aside, then every file."""
     assert checked.cohort is not None
-    table, quality = checked.cohort.reconciliation, checked.quality
+    table, quality = checked.cohort.files, checked.quality
     counted = ["rows_in", "rows_used", "rows_set_aside"]
-    by_file = "file" in table and table["file"].fillna("").ne("").any()
     rows = []
     for source, part in table.groupby("source", sort=False):
         files = len(checked.study.paths(str(source))) if str(source) in checked.study.sources else 0
         rows.append(Row((str(source), numbers.count(files), *(numbers.count(part[c].sum()) for c in counted))))
-        if "set_aside" in quality:
-            aside = quality[(quality["source"] == source) & (quality["set_aside"] > 0)]
-            rows += [
-                Row((str(r["rule"]), "", "", "", numbers.count(r["set_aside"])), indent=True) for r in aside.to_dict("records")
-            ]
+        aside = quality[(quality["source"] == source) & (quality["set_aside"] > 0)]
+        rows += [Row((str(r["rule"]), "", "", "", numbers.count(r["set_aside"])), indent=True) for r in aside.to_dict("records")]
     total = [numbers.count(table[c].sum()) for c in counted]
     rows.append(Row((say("check.total"), "", *total)))
     columns = (say("column.source"), say("column.files"), *(say(f"column.{c}") for c in counted))
     shown = [Shown(say("table.reconciliation"), columns, tuple(rows))]
-    if by_file:
-        each: list[Row] = []
-        for source, part in table.groupby("source", sort=False):
-            each.append(Row((str(source),), heading=True))
-            each += [Row((str(r["file"]), *(numbers.count(r[c]) for c in counted)), indent=True) for r in part.to_dict("records")]
-        columns = (say("column.file"), *(say(f"column.{c}") for c in counted))
-        shown.append(Shown(say("check.by_file"), columns, tuple(each)))
+    each: list[Row] = []
+    for source, part in table.groupby("source", sort=False):
+        each.append(Row((str(source),), heading=True))
+        each += [Row((str(r["file"]), *(numbers.count(r[c]) for c in counted)), indent=True) for r in part.to_dict("records")]
+    columns = (say("column.file"), *(say(f"column.{c}") for c in counted))
+    shown.append(Shown(say("check.by_file"), columns, tuple(each)))
     return shown
 
 
