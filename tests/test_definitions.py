@@ -93,7 +93,9 @@ def worlds(draw: st.DrawFn) -> World:
         # a steady job, so that there is something for the rules to turn down
         steady = {"person_id": "P1", "source": "monthly", "employer": "M1", "kind": "ordinary", "basis": "1a"}
         when = delivering["monthly"].months()
-        world.jobs += [{**steady, "record": "month", "month": m, "start": None, "end": None, "weekly_hours": 12.25} for m in when]
+        late = draw(st.sets(st.integers(1, 12), max_size=2))  # months in which it is there after the 16th alone
+        world.jobs += [{**steady, "record": "month", "month": m, "start": date(*m, 17) if m[1] in late else None, "end": None,
+                        "weekly_hours": 12.25} for m in when]  # fmt: skip
         world.pay += [{**steady, "month": m, "amount_ore": 771_467} for m in when]
     for _ in range(draw(st.integers(0, 4))):
         jobs, pay = draw(contracts(delivering["monthly"].months(), draw(who)))
@@ -178,6 +180,51 @@ def test_every_month_has_the_oracle_s_answer_and_reason(world: World, chosen: li
     assert differences(reasons, DefinitionOracle(world, **chosen[0]).reasons()) == {}
     for settings_of_one, found in zip(chosen, answers, strict=True):
         event(f"in work in some month: {True in found.values()}")
+        assert differences(found, DefinitionOracle(world, **settings_of_one).answers()) == {}, settings_of_one
+
+
+@st.composite
+def paid_years(draw: st.DrawFn) -> World:
+    """Two jobs through the years, that pay what a threshold asks for to the øre, a little less, or nothing."""
+    lost = draw(st.sampled_from([frozenset(), frozenset(), frozenset({(2015, 4)}), frozenset({(2016, 1)})]))
+    world = World({"P1": date(2015, draw(st.integers(3, 5)), 10)}, {
+        "monthly": Feed("ameld_statdata", (2014, 1), (2016, 12), lost),
+        "schemes": Feed("nav_schemes", draw(st.sampled_from([(2014, 1), (2014, 1), (2015, 6)])), (2016, 12)),
+    }, months=14, history=2)  # fmt: skip
+    for employer in ("M1", "M2"):
+        first = draw(st.sampled_from([(2014, 1), (2015, 3), (2015, 9)]))
+        amount = draw(st.sampled_from([88_370, 90_068, 90_067, 750_567, 900_680, 0]))
+        late = draw(st.sets(st.integers(1, 12), max_size=3))  # months in which the job is there after the 16th alone
+        for month in world.feeds["monthly"].months():
+            if month >= first:
+                common = {
+                    "person_id": "P1",
+                    "source": "monthly",
+                    "employer": employer,
+                    "kind": "ordinary",
+                    "basis": "1a",
+                    "month": month,
+                }
+                start = date(*month, 17) if month[1] in late else None
+                world.jobs.append({**common, "record": "month", "start": start, "end": None, "weekly_hours": 20.0})
+                world.pay.append({**common, "amount_ore": amount})
+    for _ in range(draw(st.integers(0, 2))):
+        start, end = draw(spells())
+        world.schemes.append({"person_id": "P1", "source": "schemes", "start": start, "end": end, "scheme": "VASV",
+                              "employer": draw(st.sampled_from(["M1", None, "X"]))})  # fmt: skip
+    return world
+
+
+@nasty
+@given(paid_years(), st.sampled_from(["strict", "lenient", "keep"]), st.sampled_from(["status_day", "any_day", "paid_in_month"]))
+def test_pay_in_g_is_the_oracle_s_to_the_ore(world: World, wage_subsidy: str, month_rule: str) -> None:
+    common = {"wage_subsidy": wage_subsidy, "month_rule": month_rule}
+    chosen = [
+        {**common, setting: fraction}
+        for setting in ("minimum_monthly_pay_g", "minimum_yearly_pay_g") for fraction in (0.12, 1.0)
+    ] + [{**common, "minimum_yearly_pay_g": 0.12, "if_unanswerable": "skip"}]  # fmt: skip
+    answers, _ = package(world, chosen)
+    for settings_of_one, found in zip(chosen, answers, strict=True):
         assert differences(found, DefinitionOracle(world, **settings_of_one).answers()) == {}, settings_of_one
 
 

@@ -236,6 +236,12 @@ def test_year_of_pay_of_history_and_month_0_looks_back_on_the_year_before_them()
     assert (found[-2], found[-1], found[0]) == (True, True, False)
 
 
+def test_year_of_pay_that_is_met_to_the_ore_is_met():
+    # the twelve months to April 2016 (month 13) all have the G of May 2015
+    assert answers(world(jobs=[job(13), job(5)], pay=[paid(5, G_FROM_MAY_2015)]), minimum_yearly_pay_g=1)[13] is True
+    assert answers(world(jobs=[job(13), job(5)], pay=[paid(5, G_FROM_MAY_2015 - 0.01)]), minimum_yearly_pay_g=1)[13] is False
+
+
 def test_year_of_pay_asks_for_a_job_in_the_month_itself_but_counts_pay_of_jobs_not_held_on_the_16th():
     made = world(jobs=[job(m, start=date(*at(m), 17)) for m in through(1, 11)] + [job(12)],
                  pay=[paid(m, 10_000) for m in through(1, 11)])  # fmt: skip

@@ -60,7 +60,10 @@ def taken_by_schemes(jobs: JobMonths, definition: Definition, rows: pd.DataFrame
     foreign[pairs["person"][keyed], pairs["column"][keyed]] = True
     taken = pairs[named & (pairs["employer"] == pairs["scheme_employer"]).to_numpy(dtype=bool)]
     left = rows[~among(rows, taken, ["person", "column", "employer"])]
-    strict, lenient = ~unnamed, ~unnamed | (employers(jobs.grid, rows) > 1)
+    strict = ~unnamed
+    # employers are told apart only where it matters
+    there = rows[unnamed[rows["person"].to_numpy(), rows["column"].to_numpy()]]
+    lenient = strict | (employers(jobs.grid, there) > 1)
     return Taken(left, strict, lenient, strict if definition.wage_subsidy == "strict" else lenient, foreign)
 
 
