@@ -111,7 +111,7 @@ def test_months_on_a_benefit_are_found_again(benefit: str, extracts: Path, drawn
     assert table.duplicated().any()
     assert (~table[key].isin(places["lnr_trygd"].index)).sum() >= quirks["unknown_people"]
     if code is not None:
-        assert benefit != "sickness" or (table[code] == "ZZ").sum() >= quirks["unknown_codes"]
+        assert benefit != "sickness" or (table[code] == "95").sum() >= quirks["other_codes"]
         table = table[table[code].isin(codes)]
     table = table[table[key].isin(places["lnr_trygd"].index)]
     first, last = number(table[start]), number(table[end]).fillna(LAST)

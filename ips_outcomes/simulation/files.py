@@ -55,7 +55,7 @@ def with_quirks(
     """The rows and, among them, those that no careful reader would take at face value.
 
     Some ends never were reported. Beside the rows stand spells that end before
-    they start, months and days that no calendar has, codes that no list knows, spells
+    they start, months and days that no calendar has, codes that mean something else, spells
     inside a longer one, people not in the trial, and the same row twice.
     ``plain`` are further sound rows.
     """
@@ -81,8 +81,9 @@ def with_quirks(
     strangers[key] = draw_keys(rng, len(strangers), 10)
     parts = [table, inside, reversed_, impossible, strangers]
     if code is not None:
-        unknown = odd(quirks["unknown_codes"])
-        unknown[code] = "ZZ"
+        # a code that has never been known to mean the benefit
+        unknown = odd(quirks["other_codes"])
+        unknown[code] = "95"
         parts.append(unknown)
     again = odd(max(1, round(len(table) * quirks["repeated_rows"])))
     return pd.concat([*parts, again]).sort_values([key, start, end], kind="stable", ignore_index=True)
