@@ -203,9 +203,8 @@ class _Typing:
         name, spec, there = self.name, self.spec, table[f"{self.name}__there"]
         if self.temporal:
             date = table[name]
-            year = date.year()
-            good = ((year >= _FIRST_YEAR) & (year <= _LAST_YEAR)).fill_null(False)
-            value = date if spec.type == "date" else ((year - 1970) * 12 + date.month() - 1).cast("int64")
+            good = ((date >= ibis.date(f"{_FIRST_YEAR}-01-01")) & (date <= ibis.date(f"{_LAST_YEAR}-12-31"))).fill_null(False)
+            value = date if spec.type == "date" else ((date.year() - 1970) * 12 + date.month() - 1).cast("int64")
             return {name: good.ifelse(value, None), f"bad_{name}": there & ~good}
         if self.days:
             days, start = table[f"{name}__days"], ibis.date("1970-01-01")

@@ -13,7 +13,7 @@ from ips_outcomes.followup.grid import Grid, Observation, observe
 from ips_outcomes.months import NO_MONTH, day_in_month, month_number
 from ips_outcomes.study import Definition
 
-__all__ = ["NOT_ORDINARY", "WORK_PRACTICE", "Answer", "JobMonths", "answer"]
+__all__ = ["NOT_ORDINARY", "WORK_PRACTICE", "Answer", "JobMonths", "answer", "schemes_known"]
 
 #: Schemes that create the job they stand beside: wage subsidy and sheltered work.
 NOT_ORDINARY = ("MIDLONTIL", "VARLONTIL", "VASV", "VATIAROR")
@@ -140,7 +140,7 @@ def answer(jobs: JobMonths, definition: Definition, *, new_employer: bool = Fals
     counts = {"strict": strict, "lenient": lenient, "keep": np.ones(grid.shape, dtype=bool)}[definition.wage_subsidy]
     at_stake = yes & (strict != lenient) if definition.wage_subsidy != "keep" else np.zeros(grid.shape, dtype=bool)
     if definition.wage_subsidy != "keep":
-        unanswerable |= ~_schemes_known(grid)
+        unanswerable |= ~schemes_known(grid)
     value = (yes & counts).astype(np.int8)
     value[open_answer & counts] = -1
     if definition.if_unanswerable == "unknown":
@@ -221,7 +221,7 @@ def _hours(grid: Grid, rows: pd.DataFrame, least: float) -> tuple[NDArray[np.boo
     return enough, missing & ~enough
 
 
-def _schemes_known(grid: Grid) -> NDArray[np.bool_]:
+def schemes_known(grid: Grid) -> NDArray[np.bool_]:
     """Cells that some scheme delivery speaks for."""
     known = np.zeros(grid.shape, dtype=bool)
     for name in grid.cohort.study.sources_of("programmes"):
