@@ -251,12 +251,23 @@ def _columns() -> int:
 @click.option("--seed", required=True, metavar="N", type=click.IntRange(min=0), help="The same seed gives the same bytes.")
 @click.option("--participants", metavar="N", type=click.IntRange(20, 100_000), help="People randomised. [default: 410]")
 @click.option("--one-arm", is_flag=True, help="A service without a control group.")
-def simulate(out: Path, seed: int, participants: int | None, one_arm: bool) -> None:
+@click.option("--national", "rows", metavar="ROWS", type=click.IntRange(10_000, 500_000_000),
+              help="Instead of a trial, a nation: 43 monthly Parquet files with at least so many job rows.")  # fmt: skip
+def simulate(out: Path, seed: int, participants: int | None, one_arm: bool, rows: int | None) -> None:
     """Write a fresh synthetic study: invented people in the registers' own layouts.
 
     The truth behind the numbers stands in ips_outcomes/simulation/truth.toml,
     each line marked as published, as direction only, or as invented.
     """
+    if rows is not None:
+        if participants is not None or one_arm:
+            raise click.UsageError("--national stands alone: it takes no --participants and no --one-arm")
+        with _telling_errors():
+            from ips_outcomes.simulation.national import simulate_national
+
+            nation = simulate_national(out, rows=rows, seed=seed, progress=lambda line: click.echo(line, err=True))
+        click.echo(str(nation))
+        return
     with _telling_errors():
         from ips_outcomes.simulation import simulate_study
 

@@ -135,6 +135,13 @@ class Engine:
             extra = {c: c for c in (("file", "row") if where_row else ("file",) if with_file else ())}
             return table.select(**{new: table[old] for new, old in {**kept, **extra}.items()})
 
+    def columns(self, path: Path) -> list[str]:
+        """Names of a Parquet file's columns, as written in the file."""
+        import pyarrow.parquet as pq
+
+        self._check([Path(path).resolve()], None)
+        return list(pq.read_schema(path).names)
+
     def _check(self, paths: list[Path], columns: Mapping[str, str] | None) -> None:
         import pyarrow as pa
         import pyarrow.parquet as pq

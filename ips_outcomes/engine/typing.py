@@ -10,7 +10,7 @@ import re
 from dataclasses import dataclass
 from typing import Any
 
-from ips_outcomes.errors import DataError, Problem
+from ips_outcomes.errors import DataError, Problem, UnsupportedError
 from ips_outcomes.study import Column, Layout, Source
 
 __all__ = ["typed"]
@@ -24,6 +24,8 @@ _BLANKS = (
     " \t\n\r\x1c\x1d\x1e\x1f\x85\xa0\u1680\u2000\u2001\u2002\u2003\u2004\u2005\u2006\u2007\u2008\u2009\u200a\u2028\u2029\u202f"
     "\u205f\u3000"
 )
+#: Kinds of dates that are read here; files with others are staged first.
+_READ = ("iso", "yyyymmdd", "yyyymm_first", "yyyymm_last", "stata", "native")
 _FIRST_YEAR, _LAST_YEAR = 1850, 2100
 _FARTHEST_MONTH = 3_507
 #: Days from 1582-10-14 and 1960-01-01 to 1970-01-01.
@@ -99,6 +101,9 @@ class _Typing:
 
     def __post_init__(self) -> None:
         kind = self.kind
+        if self.spec.type == "checkbox" or (self.spec.type == "date" and self.spec.dates not in _READ):
+            what = self.spec.dates if self.spec.type == "date" else self.spec.type
+            raise UnsupportedError(f"column {self.name} is of the kind {what}, which is not read where it lies: use follow_up")
         if not (kind.is_numeric() or kind.is_string() or self.temporal):
             raise self._wrong("text, a number or a date")
         if self.temporal and self.spec.type not in ("date", "month"):
@@ -203,9 +208,8 @@ class _Typing:
         name, spec, there = self.name, self.spec, table[f"{self.name}__there"]
         if self.temporal:
             date = table[name]
-            year = date.year()
-            good = ((year >= _FIRST_YEAR) & (year <= _LAST_YEAR)).fill_null(False)
-            value = date if spec.type == "date" else ((year - 1970) * 12 + date.month() - 1).cast("int64")
+            good = ((date >= ibis.date(f"{_FIRST_YEAR}-01-01")) & (date <= ibis.date(f"{_LAST_YEAR}-12-31"))).fill_null(False)
+            value = date if spec.type == "date" else ((date.year() - 1970) * 12 + date.month() - 1).cast("int64")
             return {name: good.ifelse(value, None), f"bad_{name}": there & ~good}
         if self.days:
             days, start = table[f"{name}__days"], ibis.date("1970-01-01")

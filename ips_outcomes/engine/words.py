@@ -63,7 +63,8 @@ def _mask(first: Column, last: Column, number: int, window: tuple[int, int]) -> 
 
 def spell_words(
     spells: Table, by: str | Sequence[str], *, window: tuple[int, int], words: Mapping[str, Column | None],
-    first: str = "first", last: str = "last", counts: Mapping[str, Column] | None = None,
+    first: str | Mapping[str, str] = "first", last: str | Mapping[str, str] = "last",
+    counts: Mapping[str, Column] | None = None,
 ) -> Table:  # fmt: skip
     """Union of spells as words, one row a person, in one pass over the spells.
 
@@ -77,8 +78,8 @@ def spell_words(
         First and last month kept; history is negative.
     words : mapping
         Name of a word -> which spells count for it (a boolean column), or None for all.
-    first, last : str
-        Columns of the first and last month. A spell with an empty one, or that ends before it starts, sets no bit.
+    first, last : str or mapping
+        Columns of the first and last month, for all words or by word. A spell with an empty one, or that ends before it starts, sets no bit.
     counts : mapping, optional
         Further columns: name -> boolean column whose true rows are counted.
 
@@ -101,7 +102,8 @@ def spell_words(
     made = {}
     for name, counted in words.items():
         for number in word_numbers(window):
-            mask = _mask(spells[first], spells[last], number, window)
+            start, stop = (column if isinstance(column, str) else column[name] for column in (first, last))
+            mask = _mask(spells[start], spells[stop], number, window)
             mask = mask if counted is None else counted.fill_null(False).ifelse(mask, 0)
             # a spell with an empty month gives an empty mask, and a person whose masks are all empty an empty word
             made[word_name(name, number)] = builtins.bit_or(mask.fill_null(0))

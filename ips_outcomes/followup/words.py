@@ -115,17 +115,21 @@ def refuse_sums(name: str, definition: Definition) -> None:
     Raises
     ------
     UnsupportedError
-        If the definition looks at hours or pay.
+        If the definition looks at hours, pay or benefits.
     """
     rules = {
         'month_rule = "paid_in_month"': definition.month_rule == "paid_in_month",
         "minimum_weekly_hours": definition.minimum_weekly_hours is not None,
         "minimum_monthly_pay_nok": definition.minimum_monthly_pay_nok is not None,
+        "minimum_monthly_pay_g": definition.minimum_monthly_pay_g is not None,
+        "minimum_yearly_pay_g": definition.minimum_yearly_pay_g is not None,
+        "without_benefits": bool(definition.without_benefits),
+        "benefits_not_above_inclusion": bool(definition.benefits_not_above_inclusion),
     }
     asked = [rule for rule, there in rules.items() if there]
     if asked:
         raise UnsupportedError(
-            f"employed.{name} has {' and '.join(asked)}, and words of months hold no hours or pay: "
+            f"employed.{name} has {' and '.join(asked)}, and words of months hold no hours, pay or benefits: "
             "leave the rule out, or use follow_up"
         )
 
