@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+from functools import lru_cache
 from pathlib import Path
 
 import pandas as pd
@@ -10,7 +11,7 @@ import pandas as pd
 from ips_outcomes.errors import DataError, Problem
 from ips_outcomes.loaders.convert import as_text
 from ips_outcomes.loaders.files import TEXT, read_text
-from ips_outcomes.loaders.identity import judge_column
+from ips_outcomes.loaders.identity import IdentityScan
 from ips_outcomes.loaders.ledger import Ledger
 from ips_outcomes.study import Key, Study
 
@@ -47,12 +48,25 @@ def _read_list(study: Study, key: Key) -> pd.DataFrame:
             )
     if wrong:
         raise DataError(wrong)
-    table = read_text(path, key.delimiter, key.encoding, wanted)
-    held = [judge_column(path.name, column, as_text(table[column])) for column in wanted]
-    if any(held):
-        raise DataError([problem for problem in held if problem is not None])
+    table = _whole_list(path, key.delimiter, key.encoding, tuple(dict.fromkeys(names)), path.stat().st_mtime_ns)
     pairs = {"person_id": as_text(table[key.participant]), "delivery_key": as_text(table[key.delivery])}
     return pd.DataFrame(pairs)
+
+
+@lru_cache(maxsize=2)
+def _whole_list(path: Path, delimiter: str, encoding: str, names: tuple[str, ...], changed: int) -> pd.DataFrame:
+    """A linkage file, all its columns looked through for identity numbers: one file often serves many deliveries.
+
+    Its name, the time it was changed and how it is read make it the same file.
+    """
+    table = read_text(path, delimiter, encoding, list(names))
+    scan = IdentityScan(path.name)
+    scan.look_at_names(list(names))
+    scan.look_at(table)
+    refused, _ = scan.verdict()
+    if refused:
+        raise DataError(refused)
+    return table
 
 
 def list_problems(study: Study, name: str) -> list[Problem]:

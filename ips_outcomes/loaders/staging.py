@@ -184,9 +184,9 @@ class _OneFile:
 
     def pieces(self) -> Iterator[_Piece]:
         """The file's rows, piece by piece, every column of them looked through for identity numbers."""
-        first, scan = 1, self._scan()
+        first, scan = 1, None if self.scan_later else self._scan()
         for frame in chunks(self.raw, None):
-            if self.scan_later:
+            if scan is None:
                 self.frames.append(frame)
             else:
                 scan.look_at(frame)
@@ -199,21 +199,19 @@ class _OneFile:
             first += len(frame)
             self.rows += len(rows)
             yield _Piece(rows, self.label, self.formats)
-        if not self.scan_later:
+        if scan is not None:
             refused, self.doubtful = scan.verdict()
             if refused:
                 raise DataError(refused)
 
     def _scan(self) -> IdentityScan:
         scan = IdentityScan(self.path.name)
-        if not self.scan_later:
-            scan.look_at_names(self.raw.columns, self.raw.labels)
+        scan.look_at_names(self.raw.columns, self.raw.labels)
         return scan
 
     def scan_now(self) -> list[Problem]:
         """The verdict on this file alone."""
-        scan = IdentityScan(self.path.name)
-        scan.look_at_names(self.raw.columns, self.raw.labels)
+        scan = self._scan()
         for frame in self.frames:
             scan.look_at(frame)
         return scan.verdict()[0]
