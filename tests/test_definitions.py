@@ -192,8 +192,10 @@ def paid_years(draw: st.DrawFn) -> World:
         "schemes": Feed("nav_schemes", draw(st.sampled_from([(2014, 1), (2014, 1), (2015, 6)])), (2016, 12)),
     }, months=14, history=2)  # fmt: skip
     for employer in ("M1", "M2"):
-        first = draw(st.sampled_from([(2014, 1), (2015, 3), (2015, 9)]))
-        amount = draw(st.sampled_from([88_370, 90_068, 90_067, 750_567, 900_680, 0]))
+        first = draw(st.sampled_from([(2014, 1), (2014, 1), (2015, 9)]))
+        # 900.68 is 0.12 of the twelfth of G from May 2015 on; the second job mostly pays nothing, so that the first decides
+        amounts = [90_068, 90_068, 90_067, 90_400, 755_000] if employer == "M1" else [0, 0, 0, 900_680]
+        amount = draw(st.sampled_from(amounts))
         late = draw(st.sets(st.integers(1, 12), max_size=3))  # months in which the job is there after the 16th alone
         for month in world.feeds["monthly"].months():
             if month >= first:
