@@ -109,15 +109,22 @@ def _column(values: pd.Series, name: str, text: bool, ranges: list[dict[str, Any
     """One column as text or as floats, with codes that the file declares missing taken out and counted."""
     rule, action = f"column {name}: codes that the file declares missing", "treated as missing"
     if text:
-        written = values.fillna("").astype(str)
-        declared = written.str.strip().isin([str(r["lo"]).strip() for r in ranges]) & (written.str.strip() != "")
-        tally.add(rule, int(declared.sum()), action, "note")
-        return written.mask(declared, "").to_numpy(dtype=object)
-    # Stata's .a to .z and SAS's .A to ._ come as letters beside numbers
-    numbers = pd.to_numeric(values, errors="coerce").to_numpy(dtype=float)
-    letters = np.isnan(numbers) & values.notna().to_numpy()
-    declared_numbers = np.zeros(len(numbers), dtype=bool)
+        written = values.to_numpy(dtype=object, copy=True)
+        written[values.isna().to_numpy()] = ""
+        if ranges:
+            bare = pd.Series(written).str.strip()
+            declared = (bare.isin([str(r["lo"]).strip() for r in ranges]) & (bare != "")).to_numpy()
+            tally.add(rule, int(declared.sum()), action, "note")
+            written[declared] = ""
+        return written
+    if pd.api.types.is_numeric_dtype(values):
+        numbers = values.to_numpy(dtype=float)
+    else:
+        # Stata's .a to .z and SAS's .A to ._ come as letters beside numbers
+        numbers = pd.to_numeric(values, errors="coerce").to_numpy(dtype=float)
+        tally.add(rule, int((np.isnan(numbers) & values.notna().to_numpy()).sum()), action, "note")
     for limits in ranges:
-        declared_numbers |= (numbers >= float(limits["lo"])) & (numbers <= float(limits["hi"]))
-    tally.add(rule, int(letters.sum() + declared_numbers.sum()), action, "note")
-    return np.where(declared_numbers, np.nan, numbers)
+        declared = (numbers >= float(limits["lo"])) & (numbers <= float(limits["hi"]))
+        tally.add(rule, int(declared.sum()), action, "note")
+        numbers = np.where(declared, np.nan, numbers)
+    return numbers

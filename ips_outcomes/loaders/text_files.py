@@ -170,8 +170,9 @@ class _Rows:
     def __init__(self, path: Path, delimiter: str, encoding: str):
         self._file = path.open(encoding=encoding, newline="")
         self._over = False
-        self._path = path
         self.read = 0
+        #: Fields of the header once it is known: where it has one, a row of one empty field is a row.
+        self.width = 0
         self._encoding = encoding
         self._reader = csv.reader(self._lines(), delimiter=delimiter)
 
@@ -193,8 +194,15 @@ class _Rows:
                 # a row that comes when no line is left was still waiting for the end of its quotes
                 raise _Unended(row)
             # a line with nothing on it is no row
-            if len(row) > 1 or (row and row[0].strip()):
+            if len(row) > 1 or (row and (row[0].strip() or self.width == 1)):
                 yield row
+
+    def after_header(self, width: int) -> Iterator[list[str]]:
+        """The rows below the header."""
+        found = iter(self)
+        next(row for row in found if any(field.strip() for field in row))
+        self.width = width
+        return found
 
 
 class _Unended(csv.Error):
@@ -280,8 +288,7 @@ def _careful(text: _Text, positions: list[int], size: int, tally: Tally) -> Iter
     padded = _judge(text)
     tally.add(_PADDED, padded, 'filled up with empty cells, as short_rows = "pad" says', unit="rows")
     with _Rows(text.path, text.delimiter, text.encoding) as rows:
-        found = iter(rows)
-        next(row for row in found if any(field.strip() for field in row))
+        found = rows.after_header(width)
         given = 0
         while part := list(islice(found, size)):
             short = [row if len(row) >= width else row + [""] * (width - len(row)) for row in part]
@@ -300,9 +307,7 @@ def _judge(text: _Text) -> int:
     lengths: Counter[int] = Counter()
     try:
         with _Rows(text.path, text.delimiter, text.encoding) as rows:
-            found = iter(rows)
-            next(row for row in found if any(field.strip() for field in row))
-            for row in found:
+            for row in rows.after_header(width):
                 number, length = number + 1, len(row)
                 if length == width or (length > width and not any(row[width:])):
                     whole += 1
