@@ -80,8 +80,6 @@ def open_statistics(path: Path, encoding: str | None = None) -> RawFile:
         done = 0
         while True:
             left = size if rows is None else min(size, rows - done)
-            if left == 0 and done:
-                return
             # a limit of 0 rows would mean all of them, which is the same where there are none
             table, about = _call(path, encoding, usecols=wanted, row_offset=done, row_limit=left)
             if rows is not None and len(table) != left:
@@ -92,7 +90,7 @@ def open_statistics(path: Path, encoding: str | None = None) -> RawFile:
             made = {n: _column(table[c], c, c in texts, ranges.get(c, []), tally) for n, c in enumerate(wanted)}
             yield pd.DataFrame(made, index=range(len(table)))
             done += len(table)
-            if rows is None and len(table) < size:
+            if (rows is None and len(table) < size) or done == rows:
                 return
 
     return RawFile(path, names, formats, _labels(meta), (), reader, rows)
