@@ -7,7 +7,7 @@ import datetime as dt
 import numpy as np
 import pandas as pd
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from ips_outcomes.loaders.convert import convert
@@ -28,6 +28,7 @@ def read(values: list, kind: str, file_format: str = "", **settings: object) -> 
 
 
 @pytest.mark.parametrize("kind", ZERO)
+@settings(deadline=None, max_examples=40)
 @given(days=st.lists(DAY, min_size=1, max_size=5))
 def test_numbers_since_a_day(kind, days):
     unit = 86_400 if kind in ("spss", "sas_datetime") else 1
@@ -37,6 +38,7 @@ def test_numbers_since_a_day(kind, days):
 
 
 @pytest.mark.parametrize("kind", WRITTEN)
+@settings(deadline=None, max_examples=40)
 @given(days=st.lists(DAY, min_size=1, max_size=5))
 def test_days_as_text(kind, days):
     assert read([day.strftime(WRITTEN[kind]) for day in days], kind)[0] == days
@@ -45,6 +47,7 @@ def test_days_as_text(kind, days):
         assert not any(read([day.strftime(WRITTEN[kind]) for day in days], other)[0])
 
 
+@settings(deadline=None, max_examples=40)
 @given(values=st.lists(st.one_of(st.text(max_size=12), st.from_regex(r"[0-9]{1,8}[./-]?[0-9]{0,4}", fullmatch=True)), min_size=1))
 @pytest.mark.parametrize("kind", [*ZERO, *WRITTEN, "yyyymm_first", "yyyymm_last", "yyyy_first", "yyyy_last", "native"])
 def test_any_text_is_a_plausible_day_or_bad_or_missing(kind, values):
@@ -54,6 +57,7 @@ def test_any_text_is_a_plausible_day_or_bad_or_missing(kind, values):
         assert day is None or dt.date(1850, 1, 1) <= day <= dt.date(2100, 12, 31)
 
 
+@settings(deadline=None, max_examples=40)
 @given(values=st.lists(st.floats(), min_size=1))
 @pytest.mark.parametrize("kind", [*ZERO, "yyyymmdd", "ddmmyyyy", "yyyymm_last", "yyyy_first", "iso", "native"])
 def test_any_number_is_a_plausible_day_or_bad_or_missing(kind, values):
