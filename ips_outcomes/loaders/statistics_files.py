@@ -65,23 +65,21 @@ def open_statistics(path: Path, encoding: str | None = None) -> RawFile:
         If the file is damaged or not of its format.
     """
     kind = path.suffix.lower()
-    if kind == ".xpt" and path.stat().st_size % 80:
-        # a transport file is made of records of 80 bytes and says nowhere how many: this is all that tells a cut one
-        raise refuse(path, *DAMAGED)
     _, meta = _call(path, encoding, metadataonly=True)
+    told = _transport_rows(path, sum(meta.variable_storage_width.values())) if kind == ".xpt" else meta.number_rows
+    if kind == ".dta":
+        _ends_as_it_should(path)
     names = list(meta.column_names)
     own = meta.original_variable_types
     formats = {name: f"{_system(kind)}{own[name]}" if own.get(name) not in (None, "", "NULL") else "" for name in names}
     texts = {name for name in names if meta.readstat_variable_types.get(name) == "string"}
-    rows = meta.number_rows if meta.number_rows is not None and meta.number_rows >= 0 else None
+    rows = told if told is not None and told >= 0 else None
 
     def reader(positions: list[int], size: int, tally: Tally) -> Iterator[pd.DataFrame]:
         wanted = [names[p] for p in positions]
         done = 0
         while True:
             left = size if rows is None else min(size, rows - done)
-            if left == 0 and done:
-                return
             # a limit of 0 rows would mean all of them, which is the same where there are none
             table, about = _call(path, encoding, usecols=wanted, row_offset=done, row_limit=left)
             if rows is not None and len(table) != left:
@@ -92,10 +90,46 @@ def open_statistics(path: Path, encoding: str | None = None) -> RawFile:
             made = {n: _column(table[c], c, c in texts, ranges.get(c, []), tally) for n, c in enumerate(wanted)}
             yield pd.DataFrame(made, index=range(len(table)))
             done += len(table)
-            if rows is None and len(table) < size:
+            if (rows is None and len(table) < size) or done == rows:
                 return
 
     return RawFile(path, names, formats, _labels(meta), (), reader, rows)
+
+
+def _ends_as_it_should(path: Path) -> None:
+    """Newer Stata files close with a mark: where it lacks the file was cut, be it behind the rows."""
+    with path.open("rb") as file:
+        if file.read(11) == b"<stata_dta>":
+            file.seek(-12, 2)
+            if file.read() != b"</stata_dta>":
+                raise refuse(path, *DAMAGED)
+
+
+def _transport_rows(path: Path, width: int) -> int | None:
+    """Rows of a SAS transport file, which version 8 tells; version 5 only shows whether it ends with a whole row.
+
+    The file is made of records of 80 bytes, and behind the last row stand
+    blanks that fill up a record.
+    """
+    with path.open("rb") as file:
+        content, at = b"", -1
+        while at < 0 and (block := file.read(1 << 16)):
+            content += block
+            at = content.find(b"HEADER RECORD*******OBS")
+        size = path.stat().st_size
+        start = at + 80
+        if at < 0 or size % 80 or not width or len(content) < start:
+            raise refuse(path, *DAMAGED)
+        if content[at + 23 : at + 25] == b"V8" and content[at + 48 : start].split():
+            told = content[at + 48 : start].split()[0]
+            if not told.isdigit() or size - start < int(told) * width:
+                raise refuse(path, *DAMAGED)
+            return int(told)
+        left = (size - start) % width
+        file.seek(size - left)
+        if left >= 80 or file.read().strip(b" \0"):
+            raise refuse(path, *DAMAGED)
+    return None
 
 
 def _labels(meta: Any) -> tuple[str, ...]:
@@ -108,22 +142,23 @@ def _labels(meta: Any) -> tuple[str, ...]:
 def _column(values: pd.Series, name: str, text: bool, ranges: list[dict[str, Any]], tally: Tally) -> np.ndarray:
     """One column as text or as floats, with codes that the file declares missing taken out and counted."""
     rule, action = f"column {name}: codes that the file declares missing", "treated as missing"
-    if text and not ranges:
-        plain: np.ndarray = values.to_numpy(dtype=object, copy=True)
-        plain[values.isna().to_numpy()] = ""
-        return plain
     if text:
-        written = values.fillna("").astype(str)
-        declared = written.str.strip().isin([str(r["lo"]).strip() for r in ranges]) & (written.str.strip() != "")
-        tally.add(rule, int(declared.sum()), action, "note")
-        return written.mask(declared, "").to_numpy(dtype=object)
-    if not ranges and values.dtype.kind in "iuf":
-        return values.to_numpy(dtype=float)
-    # Stata's .a to .z and SAS's .A to ._ come as letters beside numbers
-    numbers = pd.to_numeric(values, errors="coerce").to_numpy(dtype=float)
-    letters = np.isnan(numbers) & values.notna().to_numpy()
-    declared_numbers = np.zeros(len(numbers), dtype=bool)
+        written = values.to_numpy(dtype=object, copy=True)
+        written[values.isna().to_numpy()] = ""
+        if ranges:
+            bare = pd.Series(written).str.strip()
+            declared = (bare.isin([str(r["lo"]).strip() for r in ranges]) & (bare != "")).to_numpy()
+            tally.add(rule, int(declared.sum()), action, "note")
+            written[declared] = ""
+        return written
+    if pd.api.types.is_numeric_dtype(values):
+        numbers = values.to_numpy(dtype=float)
+    else:
+        # Stata's .a to .z and SAS's .A to ._ come as letters beside numbers
+        numbers = pd.to_numeric(values, errors="coerce").to_numpy(dtype=float)
+        tally.add(rule, int((np.isnan(numbers) & values.notna().to_numpy()).sum()), action, "note")
     for limits in ranges:
-        declared_numbers |= (numbers >= float(limits["lo"])) & (numbers <= float(limits["hi"]))
-    tally.add(rule, int(letters.sum() + declared_numbers.sum()), action, "note")
-    return np.where(declared_numbers, np.nan, numbers)
+        declared = (numbers >= float(limits["lo"])) & (numbers <= float(limits["hi"]))
+        tally.add(rule, int(declared.sum()), action, "note")
+        numbers = np.where(declared, np.nan, numbers)
+    return numbers

@@ -45,7 +45,8 @@ class _Text:
     #: Bytes up to the first row; below 0 where the encoding does not let them be counted.
     start: int
     quotes: bool
-    ends_with_line: bool
+    #: The last byte: a line end where the last line is ended.
+    last: bytes
     short_rows: str
     needed: int
     settings: bool
@@ -73,7 +74,7 @@ def open_text(
         If the file is empty or damaged, or in another encoding.
     """
     stated, encoding = encoding, _own_encoding(path, encoding)
-    plain, quotes, ends = _look_through(path, encoding)
+    plain, quotes, last = _look_through(path, encoding)
     try:
         header, first, start = _beginning(path, delimiter, encoding)
     except csv.Error:
@@ -86,7 +87,7 @@ def open_text(
     while not names[-1].strip():
         names.pop()
     where = [names.index(column) + 1 for column in needed or () if column in names]
-    text = _Text(path, delimiter, encoding, names, max(len(header), len(first)), start, quotes, ends, short_rows,
+    text = _Text(path, delimiter, encoding, names, max(len(header), len(first)), start, quotes, last, short_rows,
                  max(where, default=1), settings)  # fmt: skip
 
     def reader(positions: list[int], size: int, tally: Tally) -> Iterator[pd.DataFrame]:
@@ -125,8 +126,8 @@ def _one_byte(encoding: str) -> bool:
     return name.startswith(("iso8859", "cp125", "latin")) or name == "ascii"
 
 
-def _look_through(path: Path, encoding: str) -> tuple[bool, bool, bool]:
-    """Whether all bytes are ASCII, whether there are quotes, and whether the last line is ended.
+def _look_through(path: Path, encoding: str) -> tuple[bool, bool, bytes]:
+    """Whether all bytes are ASCII, whether there are quotes, and the last byte.
 
     Raises
     ------
@@ -158,10 +159,10 @@ def _look_through(path: Path, encoding: str) -> tuple[bool, bool, bool]:
         try:
             other.decode(b"", final=True)
         except UnicodeDecodeError:
-            return plain, quotes, last[-1:] in (b"\n", b"\r")
+            return plain, quotes, last[-1:]
         rule = f"this is utf-8 text, not {encoding}: every letter outside ASCII would come out as two others"
         raise refuse(path, rule, 'write encoding = "utf-8" in the study file')
-    return plain, quotes, last.rstrip(b"\0")[-1:] in (b"\n", b"\r")
+    return plain, quotes, last.rstrip(b"\0")[-1:]
 
 
 class _Rows:
@@ -170,8 +171,9 @@ class _Rows:
     def __init__(self, path: Path, delimiter: str, encoding: str):
         self._file = path.open(encoding=encoding, newline="")
         self._over = False
-        self._path = path
         self.read = 0
+        #: Fields of the header once it is known: where it has one, a row of one empty field is a row.
+        self.width = 0
         self._encoding = encoding
         self._reader = csv.reader(self._lines(), delimiter=delimiter)
 
@@ -193,8 +195,15 @@ class _Rows:
                 # a row that comes when no line is left was still waiting for the end of its quotes
                 raise _Unended(row)
             # a line with nothing on it is no row
-            if len(row) > 1 or (row and row[0].strip()):
+            if len(row) > 1 or (row and (row[0].strip() or self.width == 1)):
                 yield row
+
+    def after_header(self, width: int) -> Iterator[list[str]]:
+        """The rows below the header."""
+        found = iter(self)
+        next(row for row in found if any(field.strip() for field in row))
+        self.width = width
+        return found
 
 
 class _Unended(csv.Error):
@@ -227,7 +236,7 @@ def _fast(text: _Text, positions: list[int], size: int) -> Iterator[pd.DataFrame
 
     names = [str(number) for number in range(wide)]
     beyond = names[width:]
-    wanted = list(dict.fromkeys([names[p] for p in positions] + beyond))
+    wanted = list(dict.fromkeys([names[p] for p in positions] + beyond + names[-1:]))
     with text.path.open("rb") as file:
         file.seek(text.start)
         if not file.read(1):
@@ -243,9 +252,10 @@ def _fast(text: _Text, positions: list[int], size: int) -> Iterator[pd.DataFrame
                                   strings_can_be_null=False, quoted_strings_can_be_null=False),
         )  # fmt: skip
         waiting: list[pa.RecordBatch] = []
-        number, given = 0, 0
+        number, given, end = 0, 0, ""
         for batch in stream:
             _no_oddity(batch, beyond)
+            end = batch[names[-1]][-1].as_py() if batch.num_rows else end
             while number + batch.num_rows >= size:
                 part = size - number
                 yield _frame([*waiting, batch.slice(0, part)], names, positions)
@@ -253,8 +263,17 @@ def _fast(text: _Text, positions: list[int], size: int) -> Iterator[pd.DataFrame
             if batch.num_rows:
                 waiting.append(batch)
                 number += batch.num_rows
+        if text.quotes and not _closed(text, end):
+            raise _OddError
         if waiting or not given:
             yield _frame(waiting, names, positions)
+
+
+def _closed(text: _Text, end: str) -> bool:
+    """Whether the last field surely is no quoted one that the end of the file broke off: Arrow takes those without a word."""
+    if text.last in (b"\n", b"\r"):
+        return not end.endswith(("\n", "\r"))
+    return text.last == b'"' and end != "" and not end.endswith('"')
 
 
 def _no_oddity(batch: pa.RecordBatch, beyond: list[str]) -> None:
@@ -280,8 +299,7 @@ def _careful(text: _Text, positions: list[int], size: int, tally: Tally) -> Iter
     padded = _judge(text)
     tally.add(_PADDED, padded, 'filled up with empty cells, as short_rows = "pad" says', unit="rows")
     with _Rows(text.path, text.delimiter, text.encoding) as rows:
-        found = iter(rows)
-        next(row for row in found if any(field.strip() for field in row))
+        found = rows.after_header(width)
         given = 0
         while part := list(islice(found, size)):
             short = [row if len(row) >= width else row + [""] * (width - len(row)) for row in part]
@@ -300,9 +318,7 @@ def _judge(text: _Text) -> int:
     lengths: Counter[int] = Counter()
     try:
         with _Rows(text.path, text.delimiter, text.encoding) as rows:
-            found = iter(rows)
-            next(row for row in found if any(field.strip() for field in row))
-            for row in found:
+            for row in rows.after_header(width):
                 number, length = number + 1, len(row)
                 if length == width or (length > width and not any(row[width:])):
                     whole += 1
@@ -321,7 +337,7 @@ def _judge(text: _Text) -> int:
     if text.short_rows == "pad" and short and not wrong and not unended:
         # a file that was cut ends in a short row, and so does one whose last row alone is short
         alone = len(short) == 1 or (lengths[length] == 1 and length == min(lengths))
-        cut = short[-1] == number and (alone or not text.ends_with_line)
+        cut = short[-1] == number and (alone or text.last not in (b"\n", b"\r"))
         if whole and not cut and min(lengths) >= text.needed:
             return len(short)
     wrong_all = sorted(wrong + short)

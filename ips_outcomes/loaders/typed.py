@@ -60,8 +60,10 @@ def as_rows(raw: pd.DataFrame, found: Found, layout: Layout, first_row: int, mon
     if layout.wide is None:
         return table
     parts = []
+    alike = len({raw[name].dtype for name, _, _ in found.wide}) == 1
     for name, year, month_of_year in found.wide:
-        part = table.assign(**{layout.wide.becomes: raw[name].to_numpy()})
+        # numbers and text in one column would turn the code 201199 into 201199.0
+        part = table.assign(**{layout.wide.becomes: (raw[name] if alike else as_text(raw[name])).to_numpy()})
         if month_of_year:
             part["file_month"] = (year - 1970) * 12 + month_of_year - 1
         else:

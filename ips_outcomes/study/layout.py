@@ -45,7 +45,7 @@ ROLES: dict[str, tuple[str, ...]] = {
     "benefits": ("person_key", "benefit", "start", "end", "technical_end", "degree", "amount"),
     "education": ("person_key", "nus", "year", "start", "end", "completed"),
     "income": ("person_key", "income", "year", "amount"),
-    "services": ("person_key", "measure", "date", "value"),
+    "services": ("person_key", "measure", "date", "value", "instance"),
 }  # fmt: skip
 #: What a table cannot do without, in a column or (where one can be) as a constant or by a wide pattern.
 _NEEDED: dict[str, tuple[str, ...]] = {
