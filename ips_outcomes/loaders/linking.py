@@ -99,7 +99,8 @@ def _in_engine(
     columns = arrow_schema(layout).names
     table = engine.read_parquet(staged.parquet, {column: column for column in columns})
     keys = engine.from_frame(owner[["delivery_key", "person_id"]].astype(str))
-    counts = engine.collect(link_counts(table, "person_key", keys)).iloc[0]
+    # sums over no rows are missing, not zero
+    counts = engine.collect(link_counts(table, "person_key", keys)).astype(float).fillna(0).iloc[0]
     rows = engine.collect(linked(table, "person_key", keys))
     employers = None
     if "employer" in columns:
