@@ -155,8 +155,9 @@ def _counted(study: Study, cohort: Cohort, asked: dict[str, Definition], engine:
         })  # fmt: skip
         delivery.link(keys)
         made = engine.collect(delivery.words(asked, window))
+        used = made[made["rule"] == 0]
         for name in asked:
-            yes[name][made["person"].to_numpy()] |= columns_of(made, name, window)
+            yes[name][used["person"].to_numpy()] |= columns_of(used, name, window)
         rows.append(delivery.counts(made))
     known: dict[str, Words] = {}
     observed = {rule: observed_words(cohort, on_status_day=rule) for rule in {d.month_rule == "status_day" for d in asked.values()}}
@@ -214,8 +215,8 @@ class _Delivery:
         self.label = self.paths[0].name + (f" and {len(self.paths) - 1} more files" if self.paths[1:] else "")
         self._keys: Any = None
 
-    def _raw(self, roles: Sequence[str]) -> Any:
-        """The delivery's columns, under the layout's names."""
+    def _parts(self, roles: Sequence[str]) -> list[Any]:
+        """The delivery's columns as they lie, under the layout's names; files that differ in columns are parts of their own."""
         groups: dict[tuple[tuple[str, str], ...], list[Path]] = {}
         problems = []
         for path in self.paths:
@@ -225,24 +226,33 @@ class _Delivery:
             groups.setdefault(mapping, []).append(path)
         if problems:
             raise DataError(dict.fromkeys(problems))
-        tables = [self.engine.read_parquet(paths, dict(found), with_file=self.monthly) for found, paths in groups.items()]
-        if len({tuple(sorted(table.schema().items())) for table in tables}) > 1:
-            # files that differ in columns or types are typed on their own and meet as the layout's types
-            tables = [typed(table, self.layout, self.source) for table in tables]
-            common = [c for c in tables[0].columns if all(c in table.columns for table in tables)]
-            table = tables[0].select(common)
-            for other in tables[1:]:
-                table = table.union(other.select(common))
-            return table
-        table = tables[0]
-        for other in tables[1:]:
-            table = table.union(other.select(table.columns))
-        return typed(table, self.layout, self.source)
+        return [self.engine.read_parquet(paths, dict(found), with_file=self.monthly) for found, paths in groups.items()]
+
+    def _typed(self, table: Any, roles: Sequence[str]) -> Any:
+        some = {role: self.layout.columns[role] for role in roles}
+        return typed(table, self.layout.model_copy(update={"columns": some}), self.source)
+
+    def _column(self, role: str) -> Any:
+        """One typed column of all files."""
+        parts = [self._typed(part, [role]).select(role) for part in self._parts([role]) if role in part.columns]
+        return _stacked(parts)
+
+    def _linked(self, roles: Sequence[str], keys: Any) -> Any:
+        """Typed rows of the people on a list: who is nobody's is left behind before anything else is typed."""
+        parts = self._parts(roles)
+        rest = [role for role in roles if role != "person_key" and any(role in part.columns for part in parts)]
+        made = []
+        for part in parts:
+            table = self._typed(linked(self._typed(part, ["person_key"]), "person_key", keys), rest)
+            absent = {role: _nothing_of(self.layout.columns[role]) for role in rest if role not in part.columns}
+            # a column that some files lack is unknown there
+            made.append(table.mutate(**absent, **{f"bad_{role}": _never() for role in absent}))
+        return _stacked(made)
 
     def link(self, keys: pd.DataFrame) -> None:
         """Take the linkage list, refuse identity numbers, and count what was delivered."""
         self._keys = self.engine.from_frame(keys)
-        rows = self._raw(("person_key",))
+        rows = self._column("person_key")
         looked_at = self.engine.collect(rows.select("person_key").limit(_LOOKED_AT))["person_key"]
         problem = judge_column(self.label, self.layout.columns["person_key"].name, looked_at)
         if problem is not None:
@@ -272,7 +282,7 @@ class _Delivery:
         """Rows of people on the list, with ``rule``: 0 where used, else the number of the first rule met."""
         import ibis
 
-        table = linked(self._raw(roles), "person_key", keys)
+        table = self._linked(roles, keys)
         if self.monthly:
             months = sorted({file_month(path, self.layout) for path in self.paths})
             by_month = {m: [p.name for p in self.paths if file_month(p, self.layout) == m] for m in months}
@@ -285,12 +295,12 @@ class _Delivery:
         return table.mutate(rule=ibis.cases(*branches, else_=0)) if branches else table.mutate(rule=0)
 
     def words(self, asked: dict[str, Definition], window: tuple[int, int]) -> Any:
-        """One row a person: words by definition, and rows by rule."""
+        """One row a person and rule: words by definition, and the number of rows."""
         rows = self._rows([role for role in _ROLES if role in self.layout.columns], self._keys)
         rows = self._monthly_span(rows) if self.monthly else self._span(rows)
         conditions, first, last = {}, {}, {}
         for name, definition in asked.items():
-            kept = rows["rule"] == 0
+            kept = rows["rule"].notnull()
             if "kind" in rows.columns:
                 kept = kept & rows["kind"].isin(list(definition.kinds))
             elif "ordinary" not in definition.kinds:
@@ -302,9 +312,9 @@ class _Delivery:
                 kept = kept & rows[f"on_{rule}"]
             conditions[name] = kept
             first[name], last[name] = ("at", "at") if self.monthly else (f"first_{rule}", f"last_{rule}")
-        # the columns that hold rows by rule must not be called as a definition is
-        counts = {f"rule {number}": rows["rule"] == number for number in range(len(self._rules(rows)) + 1)}
-        return spell_words(rows, "person", window=window, words=conditions, first=first, last=last, counts=counts)
+        rows = rows.mutate(one=rows["rule"].notnull())
+        counts = {"rows of a rule": rows["one"]}
+        return spell_words(rows, ["person", "rule"], window=window, words=conditions, first=first, last=last, counts=counts)
 
     def _monthly_span(self, rows: Any) -> Any:
         """A record speaks for its own month, where its tenure touches the day that the rule looks at."""
@@ -342,7 +352,7 @@ class _Delivery:
         """Rows by rule; those of people on no list are what is left of the delivery."""
         table = self._rows([role for role in _ROLES if role in self.layout.columns], self._keys)
         rules = ["used", *(rule for rule, _ in self._rules(table))]
-        numbers = [int(made[f"rule {number}"].sum()) for number in range(len(rules))]
+        numbers = [int(made.loc[made["rule"] == number, "rows of a rule"].sum()) for number in range(len(rules))]
         if self.rows_in and not sum(numbers):
             rule = "no key in the delivery is on its linkage list"
             remedy = f"check that keys.{self.name} names the right column or list, and that keys were not damaged"
@@ -361,7 +371,7 @@ class _Delivery:
         """Which of some employer keys this delivery uses at all."""
         if "employer" not in self.layout.columns or not len(named):
             return frozenset()
-        rows = self._raw(("employer",))
+        rows = self._column("employer")
         listed = self.engine.from_frame(pd.DataFrame({"key": named}))
         return frozenset(self.engine.collect(listed.semi_join(rows, listed["key"] == rows["employer"]))["key"])
 
@@ -384,6 +394,26 @@ class _Delivery:
             "kind": found["kind"] if "kind" in found else "ordinary",
             "basis": found["basis"] if "basis" in found else nothing, "weekly_hours": np.nan,
         })  # fmt: skip
+
+
+def _stacked(parts: list[Any]) -> Any:
+    """Parts under one another, in the columns that the first has."""
+    table = parts[0]
+    for part in parts[1:]:
+        table = table.union(part.select(table.columns))
+    return table
+
+
+def _never() -> Any:
+    import ibis
+
+    return ibis.literal(False)
+
+
+def _nothing_of(spec: Column) -> Any:
+    import ibis
+
+    return ibis.null("date" if spec.type == "date" else "string")
 
 
 def _find_columns(
