@@ -1,11 +1,13 @@
 # Each target is one line; without make, run the line itself.
 PYTHON ?= python3
 
-.PHONY: demo test quick lock notebooks data clean
+.PHONY: demo test quick lock notebooks data bench bench-large clean
 demo:       ; $(PYTHON) scripts/demo.py
 test:       ; $(PYTHON) scripts/test.py
 quick:      ; $(PYTHON) scripts/test.py --quick
 lock:       ; $(PYTHON) scripts/lock.py
 notebooks:  ; $(PYTHON) scripts/environment.py test -- python scripts/run_notebooks.py
 data:       ; $(PYTHON) scripts/environment.py run -- ips-outcomes simulate --out data/synthetic --seed 146
+bench:      ; $(PYTHON) scripts/environment.py test -- python benchmarks/run.py --sizes 10000 1000000
+bench-large: ; $(PYTHON) scripts/environment.py test -- python benchmarks/large.py
 clean:      ; $(PYTHON) -c "import shutil; [shutil.rmtree(p, ignore_errors=True) for p in ('.venv', 'reports/demo')]"

@@ -74,6 +74,7 @@ def main() -> None:
     parser.add_argument("--sizes", type=int, nargs="+", default=[10_000, 1_000_000])
     parser.add_argument("--name", default="spells")
     parser.add_argument("--peers", nargs="+", default=["pandas", "polars", "ips"])
+    parser.add_argument("--runs", type=int, default=3)
     asked = parser.parse_args()
     rows: list[dict] = []
     with tempfile.TemporaryDirectory() as folder:
@@ -83,7 +84,7 @@ def main() -> None:
                 for task in ("rates", "panel"):
                     marks = set()
                     for peer in asked.peers:
-                        runs = [once(task, peer, path) for _ in range(5 if size < 10**6 else 3 if size == 10**6 else 1)]
+                        runs = [once(task, peer, path) for _ in range(5 if size < 10**6 else asked.runs if size == 10**6 else 1)]
                         good = [run for run in runs if run is not None]
                         marks |= {run["fingerprint"] for run in good}
                         rows.append({
