@@ -118,7 +118,11 @@ def ips_panel(path: Path, engine):
 
 def fingerprint_rates(answer) -> str:
     events, total = answer
-    rows = [(arm, int(month), int(events.loc[arm, month])) for arm in sorted(events.index) for month in range(WINDOW[0], WINDOW[1] + 1)]
+    rows = [
+        (arm, int(month), int(events.loc[arm, month]))
+        for arm in sorted(events.index)
+        for month in range(WINDOW[0], WINDOW[1] + 1)
+    ]
     return hashlib.sha256(repr((rows, sorted((arm, int(n)) for arm, n in total.items()))).encode()).hexdigest()[:12]
 
 

@@ -55,7 +55,9 @@ def once(task: str, peer: str, path: Path) -> dict | None:
 
 def machine() -> str:
     names = ("duckdb", "ibis-framework", "pandas", "polars", "numpy", "pyarrow")
-    cpu = next((line.split(":")[1].strip() for line in Path("/proc/cpuinfo").read_text().splitlines() if "model name" in line), "")
+    cpu = next(
+        (line.split(":")[1].strip() for line in Path("/proc/cpuinfo").read_text().splitlines() if "model name" in line), ""
+    )
     tools = ", ".join(f"{name} {version(name)}" for name in names)
     return f"Python {platform.python_version()}, {tools}; {os.cpu_count()} cores ({cpu or platform.machine()})"
 

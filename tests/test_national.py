@@ -122,11 +122,11 @@ def test_people_alike_are_observed_alike(demo: tuple[Path, ips.Cohort, pd.DataFr
     ("minimum_weekly_hours = 10", "minimum_weekly_hours"), ('month_rule = "paid_in_month"', "paid_in_month"),
     ("minimum_monthly_pay_nok = 5", "minimum_monthly_pay_nok"),
 ])  # fmt: skip
-def test_what_words_cannot_answer_is_refused_by_name(
-    small: tuple[Path, ips.Cohort, pd.DataFrame], rule: str, said: str
-) -> None:
+def test_what_words_cannot_answer_is_refused_by_name(small: tuple[Path, ips.Cohort, pd.DataFrame], rule: str, said: str) -> None:
     path = small[0]
-    text = path.read_text(encoding="utf-8").replace("[employed.some_day]", f'[employed.more]\nlabel = "More"\n{rule}\n\n[employed.some_day]')
+    text = path.read_text(encoding="utf-8").replace(
+        "[employed.some_day]", f'[employed.more]\nlabel = "More"\n{rule}\n\n[employed.some_day]'
+    )
     other = path.with_name("more.toml")
     other.write_text(text, encoding="utf-8")
     with pytest.raises(UnsupportedError, match=said):

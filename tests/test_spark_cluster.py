@@ -83,7 +83,9 @@ def test_a_standalone_cluster_counts_as_duckdb_does(cluster: str, tmp_path: Path
     study = simulate_national(tmp_path / "nation", rows=10_000, seed=2)
     files = [str(tmp_path / name) for name in ("months.csv", "rows.csv")]
     # in a process of its own: this one may hold another Spark session
-    done = subprocess.run([sys.executable, "-c", _COUNT, str(study), cluster, *files], capture_output=True, text=True, check=False)
+    done = subprocess.run(
+        [sys.executable, "-c", _COUNT, str(study), cluster, *files], capture_output=True, text=True, check=False
+    )
     assert done.returncode == 0, done.stderr[-600:]
     with open_engine("duckdb", threads=2) as engine:
         counts = count_months(study, engine=engine)

@@ -374,7 +374,9 @@ def _refuse_without_spark() -> None:
     try:
         import pyspark  # noqa: F401
     except ImportError:
-        raise UnsupportedError("Spark needs the extra spark: pip install 'ips-outcomes[spark]' (or take the engine duckdb)") from None
+        raise UnsupportedError(
+            "Spark needs the extra spark: pip install 'ips-outcomes[spark]' (or take the engine duckdb)"
+        ) from None
     home = os.environ.get("JAVA_HOME")
     java = str(Path(home) / "bin" / "java") if home else shutil.which("java")
     text = ""

@@ -102,9 +102,7 @@ profile = "none"
 """
 
 
-def simulate_national(
-    out: str | Path, *, rows: int, seed: int, progress: Callable[[str], None] | None = None
-) -> Path:
+def simulate_national(out: str | Path, *, rows: int, seed: int, progress: Callable[[str], None] | None = None) -> Path:
     """Write a synthetic national delivery of at least ``rows`` job records in 43 monthly Parquet files.
 
     One person in eight of the job files is in the study, as where those who
@@ -157,10 +155,19 @@ def _draw(rows: int, seed: int) -> tuple[int, dict[str, NDArray[Any]]]:
             first = rng.integers(-48, MONTHS, len(person))
             last = first + rng.geometric(1 / mean, len(person)) - 1
             begins, ends = rng.integers(1, 29, len(person)), rng.integers(1, 29, len(person))
-            spells.append((people + person, np.full(len(person), kind), first, last, begins, np.maximum(ends, np.where(last == first, begins, 1))))
-        person, kind, first, last, begins, ends = (np.concatenate(column) for column in zip(*spells, strict=True))
-        seen = (last >= 0) & (first < MONTHS)
-        part = {"person": person[seen], "kind": kind[seen], "first": first[seen], "last": last[seen],
+            spells.append(
+                (
+                    people + person,
+                    np.full(len(person), kind),
+                    first,
+                    last,
+                    begins,
+                    np.maximum(ends, np.where(last == first, begins, 1)),
+                )
+            )
+        person, sort, first, last, begins, ends = (np.concatenate(column) for column in zip(*spells, strict=True))
+        seen = np.asarray((last >= 0) & (first < MONTHS))
+        part = {"person": person[seen], "kind": sort[seen], "first": first[seen], "last": last[seen],
                 "begins": begins[seen], "ends": ends[seen]}  # fmt: skip
         length = np.minimum(part["last"], MONTHS - 1) - np.maximum(part["first"], 0) + 1
         needed = rows - total
@@ -169,7 +176,7 @@ def _draw(rows: int, seed: int) -> tuple[int, dict[str, NDArray[Any]]]:
             by_person = np.bincount(part["person"] - people, weights=length, minlength=_BLOCK)
             count = int(np.searchsorted(np.cumsum(by_person), needed)) + 1
             part = {name: column[part["person"] < people + count] for name, column in part.items()}
-            length = length[: 0] if count == 0 else np.minimum(part["last"], MONTHS - 1) - np.maximum(part["first"], 0) + 1
+            length = length[:0] if count == 0 else np.minimum(part["last"], MONTHS - 1) - np.maximum(part["first"], 0) + 1
             people += count
         else:
             people += _BLOCK
