@@ -92,12 +92,14 @@ def _ips_words(engine, path: Path):
 
 
 def ips_rates(path: Path, engine):
-    from ips_outcomes.engine import word_name, word_numbers
-    from ips_outcomes.followup.words import count_words
+    import numpy as np
 
-    people = _ips_words(engine, path)
-    people = people.mutate(**{word_name("all", k): people[word_name("yes", k)] * 0 + (2**60 - 1) for k in word_numbers(WINDOW)})
-    counts = count_words(engine, people, "arm", window=WINDOW, observed="all", yes=["yes"])
+    from ips_outcomes.followup.words import PersonWords, columns_of
+
+    people = engine.collect(_ips_words(engine, path))
+    yes = columns_of(people, "yes", WINDOW)
+    known = {"job": np.full_like(yes, 2**60 - 1)}
+    counts = PersonWords(people["person"].to_numpy(), people["arm"].to_numpy(), WINDOW, known, {"job": yes}).counts()
     return counts.pivot(index="arm", columns="month", values="events"), counts[counts["month"] == 0].set_index("arm")["n"]
 
 
