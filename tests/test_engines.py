@@ -8,11 +8,11 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
+from small_study import job, record, scheme, write_small_study
 
 import ips_outcomes as ips
 from ips_outcomes.engine import Engine
 from ips_outcomes.study import EngineSettings, Study
-from small_study import job, record, scheme, write_small_study
 
 
 def on(study: Study, engine: Engine, staging: Path) -> Study:
@@ -123,7 +123,9 @@ def test_a_staged_file_with_a_wrong_epoch_is_refused_every_time(tmp_path: Path) 
 def test_settings_of_the_engine_come_from_the_study_file(tmp_path: Path) -> None:
     path = write_small_study(tmp_path / "study", jobs=[job("P1", "2013-05-01")])
     with path.open("a", encoding="utf-8") as file:
-        file.write('\n[engine]\nname = "duckdb"\nmemory_limit = "500MB"\nthreads = 1\nstaging = "always"\nstaging_folder = "kept"\n')
+        file.write(
+            '\n[engine]\nname = "duckdb"\nmemory_limit = "500MB"\nthreads = 1\nstaging = "always"\nstaging_folder = "kept"\n'
+        )
     assert len(ips.load_cohort(ips.load_study(path)).employment) == 1
     assert list((tmp_path / "study" / "kept").glob("*.parquet"))
     path.write_text(path.read_text(encoding="utf-8").replace('name = "duckdb"', 'name = "duckdb"\nmaster = "spark://x:1"'))

@@ -1,4 +1,4 @@
-"""The rooms stand on one stair: study -> loaders -> followup -> analysis -> reporting. A lower one never imports a higher one."""
+"""The rooms stand on one stair: study -> engine -> loaders -> followup -> analysis -> reporting. A lower one never imports a higher one."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 PACKAGE = Path(__file__).parent.parent / "ips_outcomes"
-STAIR = ["study", "loaders", "followup", "analysis", "reporting"]
+STAIR = ["study", "engine", "loaders", "followup", "analysis", "reporting"]
 #: What may be imported from everywhere, and imports no room itself.
 FLOOR = {"errors", "folders", "months", "estimates", "_drawing", "_version"}
 #: Beside the stair: may use only the floor.
@@ -16,7 +16,10 @@ BESIDE = {"simulation"}
 DOORS = {"cli", "__init__"}
 #: Libraries that one file or one room keeps to itself.
 KEPT = {"lifelines": "analysis/lifelines_door.py", "matplotlib": "reporting/", "jinja2": "reporting/", "click": "cli.py",
-        "pandera": "loaders/schemas.py", "statsmodels": "analysis/adjusted.py"}  # fmt: skip
+        "pandera": "loaders/schemas.py", "statsmodels": "analysis/adjusted.py", "ibis": "engine/", "duckdb": "engine/", "pyspark": "engine/",
+        "pyarrow": ("engine/", "loaders/", "simulation/")}  # fmt: skip
+#: Reached through Ibis alone.
+UNSEEN = {"duckdb"}
 
 
 def imports(path: Path) -> set[str]:
@@ -55,7 +58,7 @@ def test_nothing_leads_back_up_the_stairs(path: Path) -> None:
 @pytest.mark.parametrize("library", KEPT)
 def test_a_library_stays_in_its_room(library: str) -> None:
     users = {str(p.relative_to(PACKAGE)) for p in FILES if any(n.split(".")[0] == library for n in imports(p))}
-    assert users, f"{library} is not used at all"
+    assert users or library in UNSEEN, f"{library} is not used at all"
     assert all(user.startswith(KEPT[library]) for user in users)
 
 

@@ -140,8 +140,11 @@ class _Typing:
 
         if self.kind.is_string():
             if self.spark:
-                return builtins.btrim(value, builtins.char(11) + builtins.char(12) + _BLANKS)
-            return builtins.trim(value, "\x0b\x0c" + _BLANKS)
+                bare = builtins.btrim(value, builtins.char(11) + builtins.char(12) + _BLANKS)
+            else:
+                bare = builtins.trim(value, "\x0b\x0c" + _BLANKS)
+            # almost no value has a blank at its end, and to look for thirty kinds of blank takes longer than all else
+            return value.re_search("^[^!-~]|[^!-~]$").ifelse(bare, value)
         if self.kind.is_integer():
             return value.cast("string")
         whole = (value == value.floor()) & (value.abs() < 2.0**63)

@@ -55,6 +55,9 @@ def _mask(first: Column, last: Column, number: int, window: tuple[int, int]) -> 
     import ibis
 
     low, high = max(WORD * number, window[0]), min(WORD * number + WORD - 1, window[1])
+    if first.equals(last):
+        # a month record: one bit
+        return first.between(low, high).ifelse(_one() << (first.clip(low, high) - WORD * number).cast("int32"), 0)
     start = ibis.least(ibis.greatest(first, low), high) - WORD * number
     stop = ibis.least(ibis.greatest(last, low), high) - WORD * number + 1
     touches = (first <= high) & (last >= low) & (first <= last)

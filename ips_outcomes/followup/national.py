@@ -10,39 +10,31 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pandas as pd
 
-from ips_outcomes.engine import Engine, linked, open_engine, spell_words, typed, word_numbers
-from ips_outcomes.errors import DataError, Problem, UnsupportedError
+from ips_outcomes.engine import Engine, open_engine, word_numbers
+from ips_outcomes.errors import UnsupportedError
 from ips_outcomes.followup.employed import answer
 from ips_outcomes.followup.grid import Grid
+from ips_outcomes.followup.job_delivery import JobDelivery
 from ips_outcomes.followup.jobs import JobMonths
 from ips_outcomes.followup.observed import observed_words, part_of
 from ips_outcomes.followup.schemes import NOT_ORDINARY, WORK_PRACTICE
 from ips_outcomes.followup.words import PersonWords, Words, columns_of, pack, refuse_sums
 from ips_outcomes.loaders import Cohort, registers
 from ips_outcomes.loaders.checked import Reading
-from ips_outcomes.loaders.columns import find_columns
-from ips_outcomes.loaders.identity import judge_column
 from ips_outcomes.loaders.keys import read_keys
 from ips_outcomes.loaders.ledger import Ledger
 from ips_outcomes.loaders.linking import Engines
 from ips_outcomes.loaders.participants import load_participants
-from ips_outcomes.loaders.periods import file_month
-from ips_outcomes.months import day_in_month
-from ips_outcomes.study import Definition, Layout, Source, Study, load_study
+from ips_outcomes.study import Definition, Study, load_study
 
 __all__ = ["NationalCounts", "count_months"]
 
 #: People with a scheme that subtracts, put on a grid at a time.
 _BLOCK = 20_000
-#: Rows of a key column that are looked at for identity numbers.
-_LOOKED_AT = 20_000
-#: The columns of a job delivery that say whether and when somebody works.
-_ROLES = ("person_key", "start", "end", "kind", "basis")
 
 
 @dataclass(frozen=True)
@@ -126,8 +118,7 @@ def _refuse_sources(study: Study) -> None:
             raise UnsupportedError(f"source {name} is not Parquet: stage it first, or use follow_up")
         if study.layouts[name].table == "jobs" and study.layouts[name].file_month:
             raise UnsupportedError(f"source {name} has job spells in a file a month, which are not counted here: use follow_up")
-        layout = study.layouts[name]
-        if layout.wide is not None or layout.rows or study.sources[name].rows:
+        if study.layouts[name].wide is not None or study.layouts[name].rows or study.sources[name].rows:
             raise UnsupportedError(f"source {name} is wide or keeps only some rows, which is not counted here: use follow_up")
 
 
@@ -143,8 +134,8 @@ def _people(study: Study) -> Cohort:
         programmes, residence = registers.load_programmes(reading), registers.load_residence(reading, people)
     nothing = _nothing()
     return Cohort(
-        study=study, participants=participants, keys=keys, employment=nothing, pay=nothing,
-        programmes=programmes, residence=residence, benefits=nothing, education=nothing, income=nothing, services=nothing,
+        study=study, participants=participants, keys=keys, employment=nothing, pay=nothing, programmes=programmes,
+        residence=residence, benefits=nothing, education=nothing, income=nothing, services=nothing,
         coverage=registers.load_coverage(study, ledger), flow=pd.DataFrame(ledger.steps), quality=ledger.quality(),
         reconciliation=ledger.reconciliation(), files=ledger.files(), employer_keys={},
     )  # fmt: skip
@@ -155,7 +146,7 @@ def _counted(study: Study, cohort: Cohort, asked: dict[str, Definition], engine:
     people = cohort.participants
     place = pd.Series(np.arange(len(people), dtype=np.int64), index=people["person_id"].to_numpy())
     yes = {name: np.zeros((len(people), len(word_numbers(window))), dtype=np.int64) for name in asked}
-    deliveries, rows = [_Delivery(study, name, engine) for name in study.sources_of("jobs", "job_months")], []
+    deliveries, rows = [JobDelivery(study, name, engine) for name in study.sources_of("jobs", "job_months")], []
     for delivery in deliveries:
         listed = cohort.keys[cohort.keys["source"] == delivery.name].drop_duplicates("delivery_key")
         person = place.reindex(listed["person_id"].to_numpy()).to_numpy()
@@ -165,8 +156,9 @@ def _counted(study: Study, cohort: Cohort, asked: dict[str, Definition], engine:
         })  # fmt: skip
         delivery.link(keys)
         made = engine.collect(delivery.words(asked, window))
+        used = made[made["rule"] == 0]
         for name in asked:
-            yes[name][made["person"].to_numpy()] |= columns_of(made, name, window)
+            yes[name][used["person"].to_numpy()] |= columns_of(used, name, window)
         rows.append(delivery.counts(made))
     known: dict[str, Words] = {}
     observed = {
@@ -185,7 +177,7 @@ def _counted(study: Study, cohort: Cohort, asked: dict[str, Definition], engine:
 
 
 def _subtract_schemes(
-    cohort: Cohort, asked: dict[str, Definition], deliveries: list[_Delivery], place: pd.Series,
+    cohort: Cohort, asked: dict[str, Definition], deliveries: list[JobDelivery], place: pd.Series,
     known: dict[str, Words], yes: dict[str, Words], window: tuple[int, int],
 ) -> None:  # fmt: skip
     """Answer for people with a scheme that subtracts as for a trial, and put their words in place."""
@@ -211,193 +203,3 @@ def _subtract_schemes(
 def _nothing() -> pd.DataFrame:
     """A table of nobody."""
     return pd.DataFrame({"person_id": pd.Series(dtype=object)})
-
-
-class _Delivery:
-    """One delivery of jobs inside an engine."""
-
-    def __init__(self, study: Study, name: str, engine: Engine):
-        self.name, self.engine = name, engine
-        self.layout: Layout = study.layouts[name]
-        self.source: Source = study.sources[name]
-        self.paths = study.paths(name)
-        self.period = self.source.period_numbers or (0, 0)
-        self.monthly = self.layout.table == "job_months"
-        self.label = self.paths[0].name + (f" and {len(self.paths) - 1} more files" if self.paths[1:] else "")
-        self._keys: Any = None
-
-    def _raw(self, roles: Sequence[str]) -> Any:
-        """The delivery's columns, under the layout's names."""
-        groups: dict[tuple[tuple[str, str], ...], list[Path]] = {}
-        problems = []
-        for path in self.paths:
-            found, wrong = find_columns(path, self.engine.columns(path), self.layout, self.source)
-            problems += wrong
-            mapping = tuple((role, found.names[role]) for role in roles if role in found.names)
-            groups.setdefault(mapping, []).append(path)
-        if problems:
-            raise DataError(dict.fromkeys(problems))
-        tables = [self.engine.read_parquet(paths, dict(found), with_file=self.monthly) for found, paths in groups.items()]
-        if len({tuple(sorted(table.schema().items())) for table in tables}) > 1:
-            # files that differ in columns or types are typed on their own and meet as the layout's types
-            tables = [typed(table, self.layout, self.source) for table in tables]
-            common = [c for c in tables[0].columns if all(c in table.columns for table in tables)]
-            table = tables[0].select(common)
-            for other in tables[1:]:
-                table = table.union(other.select(common))
-            return table
-        table = tables[0]
-        for other in tables[1:]:
-            table = table.union(other.select(table.columns))
-        return typed(table, self.layout, self.source)
-
-    def link(self, keys: pd.DataFrame) -> None:
-        """Take the linkage list, refuse identity numbers, and count what was delivered."""
-        self._keys = self.engine.from_frame(keys)
-        rows = self._raw(("person_key",))
-        looked_at = self.engine.collect(rows.select("person_key").limit(_LOOKED_AT))["person_key"]
-        problem = judge_column(self.label, self.layout.columns["person_key"].name, looked_at)
-        if problem is not None:
-            raise DataError([problem])
-        self.rows_in = int(self.engine.collect(rows.aggregate(n=rows.count()))["n"][0])
-
-    def _rules(self, table: Any) -> list[tuple[str, Any]]:
-        """What sets a row aside, in the loaders' order."""
-        rules = []
-        for column, spec in self.layout.columns.items():
-            if f"bad_{column}" in table.columns and spec.type == "date":
-                rules.append((f"impossible date in {column}", table[f"bad_{column}"]))
-            elif f"bad_{column}" in table.columns and spec.type == "code":
-                rules.append((f"code in {column} that the layout does not know", table[f"bad_{column}"]))
-        if not self.monthly:
-            rules.append(("spell without a start", table["start"].isnull()))
-        if {"start", "end"} <= set(table.columns):
-            rules.append(("spell that ends before it starts", (table["end"] < table["start"]).fill_null(False)))
-        if "kind" in table.columns:
-            rules.append(("pension or benefit record, not a job", (table["kind"] == "none").fill_null(False)))
-        if self.monthly:
-            outside = (table["month"] < self.period[0]) | (table["month"] > self.period[1])
-            rules.append(("month outside the delivery's period", outside))
-        return rules
-
-    def _rows(self, roles: Sequence[str], keys: Any) -> Any:
-        """Rows of people on the list, with ``rule``: 0 where used, else the number of the first rule met."""
-        import ibis
-
-        table = linked(self._raw(roles), "person_key", keys)
-        if self.monthly:
-            months = sorted({file_month(path, self.layout) for path in self.paths})
-            by_month = {m: [p.name for p in self.paths if file_month(p, self.layout) == m] for m in months}
-            calendar = pd.DataFrame([(file, m) for m, files in by_month.items() for file in files], columns=["file", "month"])
-            for name, day, ahead in (("first_day", 1, 0), ("sixteenth", 16, 0), ("next_month", 1, 1)):
-                calendar[name] = day_in_month(calendar["month"].to_numpy() + ahead, day).astype(object)
-            table = table.join(self.engine.from_frame(calendar), "file")
-        rules = self._rules(table)
-        branches = [(condition, number) for number, (_, condition) in enumerate(rules, start=1)]
-        return table.mutate(rule=ibis.cases(*branches, else_=0)) if branches else table.mutate(rule=0)
-
-    def words(self, asked: dict[str, Definition], window: tuple[int, int]) -> Any:
-        """One row a person: words by definition, and rows by rule."""
-        rows = self._rows([role for role in _ROLES if role in self.layout.columns], self._keys)
-        rows = self._monthly_span(rows) if self.monthly else self._span(rows)
-        conditions, first, last = {}, {}, {}
-        for name, definition in asked.items():
-            kept = rows["rule"] == 0
-            if "kind" in rows.columns:
-                kept = kept & rows["kind"].isin(list(definition.kinds))
-            elif "ordinary" not in definition.kinds:
-                kept = kept & (rows["rule"] < 0)
-            if "basis" in rows.columns:
-                kept = kept & (rows["basis"].isnull() | rows["basis"].isin(list(definition.basis)))
-            rule = "status" if definition.month_rule == "status_day" else "any"
-            if self.monthly:
-                kept = kept & rows[f"on_{rule}"]
-            conditions[name] = kept
-            first[name], last[name] = ("at", "at") if self.monthly else (f"first_{rule}", f"last_{rule}")
-        # the columns that hold rows by rule must not be called as a definition is
-        counts = {f"rule {number}": rows["rule"] == number for number in range(len(self._rules(rows)) + 1)}
-        if "kind" in rows.columns:
-            counts["left blank"] = (rows["rule"] == 0) & rows["kind"].isnull()
-        return spell_words(rows, "person", window=window, words=conditions, first=first, last=last, counts=counts)
-
-    def _monthly_span(self, rows: Any) -> Any:
-        """A record speaks for its own month, where its tenure touches the day that the rule looks at."""
-        true = rows["rule"].notnull()
-        made = {"at": rows["month"] - rows["index_month"]}
-        for rule, latest_start, earliest_end in (("status", "sixteenth", "sixteenth"), ("any", "next_month", "first_day")):
-            on = true
-            if "start" in rows.columns:
-                begun = rows["start"] <= rows[latest_start] if rule == "status" else rows["start"] < rows[latest_start]
-                on = on & (rows["start"].isnull() | begun)
-            if "end" in rows.columns:
-                on = on & (rows["end"].isnull() | (rows["end"] >= rows[earliest_end]))
-            made[f"on_{rule}"] = on
-        return rows.mutate(**made)
-
-    def _span(self, rows: Any) -> Any:
-        """First and last month of each spell on the person's clock, cut to the delivered period."""
-        import ibis
-
-        def month(day: Any) -> Any:
-            return ((day.year() - 1970) * 12 + day.month() - 1).cast("int64")
-
-        made = {}
-        for rule in ("status", "any"):
-            start, end = month(rows["start"]), month(rows["end"])
-            if rule == "status":
-                start = start + (rows["start"].day() > 16).ifelse(1, 0)
-                end = end - (rows["end"].day() < 16).ifelse(1, 0)
-            end = rows["end"].isnull().ifelse(self.period[1], end)
-            made[f"first_{rule}"] = ibis.greatest(start, self.period[0]) - rows["index_month"]
-            made[f"last_{rule}"] = ibis.least(end, self.period[1]) - rows["index_month"]
-        return rows.mutate(**made)
-
-    def counts(self, made: pd.DataFrame) -> pd.DataFrame:
-        """Rows by rule; those of people on no list are what is left of the delivery."""
-        table = self._rows([role for role in _ROLES if role in self.layout.columns], self._keys)
-        rules = ["used", *(rule for rule, _ in self._rules(table))]
-        numbers = [int(made[f"rule {number}"].sum()) for number in range(len(rules))]
-        if self.rows_in and not sum(numbers):
-            rule = "no key in the delivery is on its linkage list"
-            remedy = f"check that keys.{self.name} names the right column or list, and that keys were not damaged"
-            raise DataError([Problem(self.label, rule, remedy, count=self.rows_in)])
-        wrong = [(rule, number) for rule, number in zip(rules, numbers, strict=True)
-                 if rule.startswith(("impossible date", "code in")) and number > 0.5 * sum(numbers)]  # fmt: skip
-        if wrong:
-            remedy = "check the layout, or the codes and column names in the study file"
-            raise DataError([Problem(self.label, f"most rows have an {rule}" if rule[0] == "i" else f"most rows have a {rule}",
-                                     remedy, count=number) for rule, number in wrong])  # fmt: skip
-        if blank := int(made["left blank"].sum()) if "left blank" in made else 0:
-            raise UnsupportedError(f"source {self.name}: {blank:,} rows leave the kind of job blank, so that a month may be unknown "
-                                   "for it: use follow_up")  # fmt: skip
-        rules.append("row of a person on no linkage list")
-        numbers.append(self.rows_in - sum(numbers))
-        return pd.DataFrame({"source": self.name, "rule": rules, "rows": numbers})
-
-    def employers_among(self, named: np.ndarray) -> frozenset[object]:
-        """Which of some employer keys this delivery uses at all."""
-        if "employer" not in self.layout.columns or not len(named):
-            return frozenset()
-        rows = self._raw(("employer",))
-        listed = self.engine.from_frame(pd.DataFrame({"key": named}))
-        return frozenset(self.engine.collect(listed.semi_join(rows, listed["key"] == rows["employer"]))["key"])
-
-    def jobs_of(self, chosen: np.ndarray, person_id: np.ndarray) -> pd.DataFrame:
-        """The used rows of some people, as the harmonised table of employment."""
-        some = self.engine.from_frame(pd.DataFrame({"person": chosen.astype(np.int64)}))
-        keys = self._keys.semi_join(some, "person")
-        roles = [role for role in (*_ROLES, "employer") if role in self.layout.columns]
-        rows = self._rows(roles, keys)
-        found = self.engine.collect(rows.filter(rows["rule"] == 0))
-        number = len(found)
-        nothing = np.full(number, None, dtype=object)
-        dates = {c: pd.to_datetime(found[c]) if c in found else pd.Series(pd.NaT, index=found.index) for c in ("start", "end")}
-        return pd.DataFrame({
-            "person_id": person_id[found["person"].to_numpy(dtype=np.intp)], "source": self.name,
-            "record": "month" if self.monthly else "spell",
-            "month": found["month"].astype("Int64") if self.monthly else pd.array([pd.NA] * number, dtype="Int64"),
-            **{name: days.astype("datetime64[s]") for name, days in dates.items()},
-            "employer": found["employer"] if "employer" in found else nothing,
-            "kind": found["kind"] if "kind" in found else "ordinary",
-            "basis": found["basis"] if "basis" in found else nothing, "weekly_hours": np.nan,
-        })  # fmt: skip

@@ -156,13 +156,13 @@ class PersonWords:
 
     def counts(self) -> pd.DataFrame:
         """People known and employed by definition, arm and month: ``definition``, ``arm``, ``month``, ``n``, ``events``."""
-        arms, code = np.unique(self.arm.astype(str), return_inverse=True)
+        code, arms = pd.factorize(self.arm, sort=True)
         months = np.arange(self.window[0], self.window[1] + 1)
         parts = []
         for name in self.known:
             n, events = (_by_group(words[name], code, len(arms), self.window) for words in (self.known, self.yes))
             parts.append(pd.DataFrame({
-                "definition": name, "arm": np.repeat(arms.astype(object), len(months)), "month": np.tile(months, len(arms)),
+                "definition": name, "arm": np.repeat(np.asarray(arms, dtype=object), len(months)), "month": np.tile(months, len(arms)),
                 "n": n.ravel(), "events": events.ravel(),
             }))  # fmt: skip
         return pd.concat(parts, ignore_index=True)

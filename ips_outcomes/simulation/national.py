@@ -20,6 +20,8 @@ MONTHS = 43
 _FIRST = parse_month("2015-01")
 #: People drawn at a time; the draw of a person does not depend on how many there are.
 _BLOCK = 50_000
+#: Share of the people in the job files who are in the study.
+_IN_STUDY = 0.125
 _KINDS = (
     "ordinaertArbeidsforhold", "frilanserOppdragstakerHonorarPersonerMm", "pensjonOgAndreTyperYtelserUtenAnsettelsesforhold",
 )  # fmt: skip
@@ -103,8 +105,9 @@ profile = "none"
 def simulate_national(out: str | Path, *, rows: int, seed: int, progress: Callable[[str], None] | None = None) -> Path:
     """Write a synthetic national delivery of at least ``rows`` job records in 43 monthly Parquet files.
 
-    About one person in 25 of the job files is not in the study; a few rows in
-    a hundred thousand have an impossible date or end before they start; a
+    One person in eight of the job files is in the study, as where those who
+    got a service are looked for in a nation's register. A few rows in a
+    hundred thousand have an impossible date or end before they start; a
     seventh of the people have pension records beside their jobs.
 
     Parameters
@@ -162,9 +165,9 @@ def _draw(rows: int, seed: int) -> tuple[int, dict[str, NDArray[Any]]]:
                     np.maximum(ends, np.where(last == first, begins, 1)),
                 )
             )
-        person, kind, first, last, begins, ends = (np.concatenate(column) for column in zip(*spells, strict=True))
-        seen = (last >= 0) & (first < MONTHS)
-        part = {"person": person[seen], "kind": kind[seen], "first": first[seen], "last": last[seen],
+        person, sort, first, last, begins, ends = (np.concatenate(column) for column in zip(*spells, strict=True))
+        seen = np.asarray((last >= 0) & (first < MONTHS))
+        part = {"person": person[seen], "kind": sort[seen], "first": first[seen], "last": last[seen],
                 "begins": begins[seen], "ends": ends[seen]}  # fmt: skip
         length = np.minimum(part["last"], MONTHS - 1) - np.maximum(part["first"], 0) + 1
         needed = rows - total
@@ -234,7 +237,7 @@ def _write_people(folder: Path, people: int, keys: Any, seed: int) -> None:
     from pyarrow import csv
 
     rng = np.random.default_rng([seed, 10**6 + 2])
-    inside = np.flatnonzero(rng.random(people) >= 0.04)
+    inside = np.flatnonzero(rng.random(people) < _IN_STUDY)
     number, own = len(inside), keys.take(pa.array(inside))
 
     def compact(days: NDArray[np.datetime64]) -> NDArray[np.str_]:
