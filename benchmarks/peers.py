@@ -83,11 +83,8 @@ def polars_panel(path: Path):
 def _ips_words(engine, path: Path):
     from ips_outcomes.engine import spell_words
 
-    if path.suffix == ".parquet":
-        spells = engine.read_parquet([path])
-    else:
-        # plain numbers without a layout: what a staged delivery is made from
-        spells = engine._connection.read_csv(str(path))
+    # text of plain numbers without a layout: what a staged delivery is made from
+    spells = engine.read_parquet([path]) if path.suffix == ".parquet" else engine._connection.read_csv(str(path))
     return spell_words(spells, ["person", "arm"], window=WINDOW, words={"yes": None})
 
 

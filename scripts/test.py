@@ -10,7 +10,8 @@ STEPS = [
     ("ruff", "check", "."),
     ("ruff", "format", "--check", "."),
     ("mypy",),
-    ("python", "-m", "pytest"),
+    # a file's tests share what they are slow to make, so each file goes to one process
+    ("python", "-m", "pytest", "-n", "auto", "--dist", "loadfile"),
 ]
 
 
@@ -18,8 +19,8 @@ def main(arguments: list[str]) -> int:
     quick = "--quick" in arguments
     rest = [a for a in arguments if a != "--quick"]
     for step in STEPS:
-        command = [*step, *(rest if step[-1] == "pytest" else [])]
-        if quick and step[-1] == "pytest":
+        command = [*step, *(rest if "pytest" in step else [])]
+        if quick and "pytest" in step:
             command += ["-m", "not slow", "-q"]
         print("$", " ".join(command), flush=True)
         code = run("test", *command)
