@@ -261,7 +261,7 @@ def test_parquet_of_every_type(tmp_path):
         "arbeidsforholdstype": pa.array(["ordinaertArbeidsforhold"] * n).dictionary_encode(),
         "stillingsprosent": pa.array([Decimal(100)] * n, pa.decimal128(5, 0)),
         "avtaltArbeidstimerPerUke": pa.array([Decimal("37.50")] * n, pa.decimal128(6, 2)),
-        "mor_lnr": pa.array(P), "raadata": pa.array([b"x"] * n),
+        "mor_lnr": pa.array(P),
     })  # fmt: skip
     pq.write_table(table, tmp_path / "jobs.parquet")
     source = {"layout": "aareg_dated", "files": "jobs.parquet", "period": ["2015-01", "2016-12"]}
@@ -445,7 +445,7 @@ def test_redcap_with_events_repeats_and_checkboxes(tmp_path):
     (tmp_path / "own.toml").write_text(OWN, encoding="utf-8")
     jobs(tmp_path, [("101", "2015-04-12", ""), ("104", "2015-01-01", "")])
     # the arm is named by the own layout, and so needs no columns.arm
-    trial = {"layout": "own.toml", "files": "rc.csv", "columns": {"arm": "gruppe"}}
+    trial = {"layout": "own.toml", "files": "rc.csv"}
     contacts = {"layout": "redcap_repeats", "files": "rc.csv", "period": ["2015-01", "2016-12"], "delimiter": ",",
                 "columns": {"date": "kontakt_dato"}, "rows": {"redcap_repeat_instrument": ["kontakt"]}}  # fmt: skip
     found = followed(write_study(tmp_path, {"jobs": JOBS, "contacts": contacts}, trial=trial, top=ARMS))
@@ -566,4 +566,25 @@ def test_short_rows_and_trailing_marks(tmp_path):
     said = refused(write_study(tmp_path, {"jobs": JOBS}))
     assert "short_rows" in said
     columns = {**JOBS, "short_rows": "pad"}
-    assert "end" in refused(write_study(tmp_path, {"jobs": columns}))  # a needed column is not filled up
+    # a column that is needed is not filled up, and it is said
+    assert "needed" in refused(write_study(tmp_path, {"jobs": columns}))
+
+
+def test_own_layout_that_names_a_status_is_heard(tmp_path):
+    (tmp_path / "own.toml").write_text(
+        OWN.replace('[rows]\nredcap_event_name = ["baseline_arm_1"]\n', "") + '[columns.status]\nname = "inkl"\ntype = "code"\n'
+        'codes = { J = "included", N = "declined" }\nmeaning = "Included"\n', encoding="utf-8")  # fmt: skip
+    text(tmp_path / "t.csv", pd.DataFrame({"record_id": P, "rand_dato": "2015-03-10", "gruppe": [1, 2] * 3, "inkl": list("JJNJNJ"),
+                                           "redcap_data_access_group": "a"}), sep=",")  # fmt: skip
+    jobs(tmp_path, [(P[0], "2015-01-01", "")])
+    found = followed(write_study(tmp_path, {"jobs": JOBS}, trial={"layout": "own.toml", "files": "t.csv"}, top=ARMS))
+    assert len(found.cohort.participants) == 4
+    assert found.data.flow.set_index("step")["left"]["declined"] == 2
+
+
+def test_participant_keys_of_the_list_that_lost_their_zeros(tmp_path):
+    people = ["001", "012", "113", "214", "315", "416"]
+    text(tmp_path / "l.csv", pd.DataFrame({"deltaker": [int(p) for p in people], "lnr": P}))
+    jobs(tmp_path, [(p, "2015-01-01", "") for p in P])
+    keys = {"jobs": {"file": "l.csv", "participant": "deltaker", "delivery": "lnr"}}
+    assert "leading zeros" in refused(write_study(tmp_path, {"jobs": JOBS}, people=people, keys=keys), "001", "012")
