@@ -123,7 +123,7 @@ def _check(study: Study, delivery: Delivery) -> None:
             problems.append(Problem(study.file, "a status is not one that the flow chart knows", remedy, "values.status"))
     needed = ["index_date", *(["arm"] if study.arms else [])]
     for column in needed:
-        gone = rows[column].isna() & included & ~rows.get(f"bad_{column}", False)
+        gone = rows[column].isna() & included & ~rows[f"bad_{column}"]
         if gone.any():
             rule = f"an included person has no {column.replace('_', ' ')}"
             remedy = "complete the extract, or give these people a status that is not included"
