@@ -684,9 +684,100 @@ def test_hand_made_people(tmp_path, engine):
     check_hand_made(tmp_path, engine)
 
 
+@pytest.mark.slow
 def test_hand_made_people_on_spark(tmp_path, spark):
     here = check_hand_made(tmp_path / "memory", None)
-    there = check_hand_made(tmp_path / "spark", {"name": "spark", "master": "local[1]", "staging": "always"})
+    there = check_hand_made(tmp_path / "spark", {"name": "spark", "staging": "always"})
     pd.testing.assert_frame_equal(here.data.person_months, there.data.person_months)
     pd.testing.assert_frame_equal(here.data.first_job, there.data.first_job)
     pd.testing.assert_frame_equal(here.data.quality, there.data.quality)
+
+
+# ---------------------------------------------------------------- what was silent
+
+
+@pytest.mark.parametrize("engine", [None, {"staging": "always"}], ids=["memory", "duckdb"])
+def test_a_register_without_a_row_on_every_road(tmp_path, engine):
+    jobs(tmp_path, [])
+    found = followed(write_study(tmp_path, {"jobs": JOBS}, engine=engine))
+    assert found.yes(P[0]) == [] and any("file without any row" in rule for rule in counts(found, "severe"))
+
+
+def test_a_period_that_is_longer_than_the_delivery(tmp_path):
+    """Months after the last delivered one would be a no for everybody."""
+    people = [f"73{n:08d}" for n in range(10203141, 10203181)]
+    ends = pd.date_range("2013-02-01", periods=40, freq="17D").strftime("%Y-%m-%d")
+    jobs(tmp_path, [(p, "2013-01-01", end) for p, end in zip(people, ends, strict=True)])
+    wide = {**JOBS, "period": ["2011-01", "2018-12"]}
+    found = followed(write_study(tmp_path, {"jobs": wide}, people=people, index="2014-03-10"))
+    assert found.count("jobs", "last months of the delivery's period") == 49  # from December 2014 on
+    right = followed(write_study(tmp_path, {"jobs": {**wide, "period": ["2011-01", "2014-12"]}}, people=people, index="2014-03-10"))
+    assert right.count("jobs", "last months of the delivery's period") == 0
+
+
+def test_a_death_that_stands_in_a_person_s_second_row(tmp_path):
+    jobs(tmp_path, [(p, "2015-01-01", "") for p in P])
+    text(tmp_path / "fast.csv", pd.DataFrame({"lnr": [*P, P[0]], "foedsels_aar_mnd": ["198001"] * 5 + ["", "198001"],
+                                              "doeds_dato": [""] * 6 + ["20150801"]}))  # fmt: skip
+    found = followed(write_study(tmp_path, {"jobs": JOBS, "people": {"layout": "faste_opplysninger", "files": "fast.csv"}}))
+    assert found.yes(P[0]) == [0, 1, 2, 3, 4] and found.reason(P[0], 5) == "dead"
+    assert found.cohort.participants["birth_month"].isna().sum() == 1
+
+
+def test_a_code_for_missing_that_nobody_explained_is_severe(tmp_path):
+    text(tmp_path / "jobs.csv", pd.DataFrame({"person_key": P, "start": "2015-01-01", "end": ["NA"] * 2 + ["2015-06-30"] * 4}))
+    found = followed(write_study(tmp_path, {"jobs": JOBS}))
+    assert counts(found, "severe")["jobs: impossible date in end"] == 2
+    found = followed(write_study(tmp_path, {"jobs": {**JOBS, "missing": {"end": ["NA"]}}}))
+    assert found.yes(P[0]) == list(range(13))
+
+
+def test_a_month_table_of_true_and_false(tmp_path):
+    table = pa.table({"person_key": P, "work_2015_04": [True] * 6, "work_2015_05": [False] * 3 + [None] * 3})
+    pq.write_table(table, tmp_path / "m.parquet")
+    source = {"layout": "month_table", "files": "m.parquet", "period": ["2015-04", "2015-05"]}
+    found = followed(write_study(tmp_path, {"jobs": source}, months=2))
+    assert found.months(P[0]) == {0: None, 1: True, 2: False} and found.months(P[5])[2] is None
+
+
+def test_one_g_a_year_by_hand(tmp_path):
+    for month in pd.period_range("2015-01", "2016-12", freq="M"):
+        ameld(tmp_path, month.year, month.month, [(P[0], "1a", "2014-01-01", ""), (P[1], "1a", "2014-01-01", "")],
+              lonn_kontant=[7600.0, 7400.0])  # fmt: skip
+    source = {"ameld": {**AMELD, "period": ["2015-01", "2016-12"]}}
+    found = followed(write_study(tmp_path, source, index="2014-12-15", months=24, ordinary={"minimum_yearly_pay_g": 1.0},
+                                 definitions={"monthly": {"minimum_monthly_pay_g": 1.0, "wage_subsidy": "keep"}}))  # fmt: skip
+    # 91,200 a year: the mean G of the months to October 2016 is 90,068 + 6 * 209 = 91,322
+    assert found.yes(P[0]) == list(range(12, 22)) and found.unknown(P[0]) == list(range(12))
+    assert found.yes(P[1]) == []  # 88,800 is below the mean of 2015, 89,502
+    # G/12 is 7,364 to April 2015, 7,506 to April 2016 and 7,715 from then on
+    assert found.yes(P[0], "monthly") == list(range(1, 17)) and found.yes(P[1], "monthly") == [1, 2, 3, 4]
+
+
+@pytest.mark.parametrize("where", ["label", "note in the list", "exponent"])
+def test_identity_numbers_in_odd_places(tmp_path, where):
+    jobs(tmp_path, [(p, "2015-01-01", "") for p in P])
+    trial, keys = None, None
+    if where == "label":
+        pyreadstat.write_sav(pd.DataFrame({"pas": P, "dato": pd.Timestamp("2015-03-10")}), tmp_path / "t.sav",
+                             column_labels={"pas": "nr 15108695088"})  # fmt: skip
+        trial = {"layout": "trial", "files": "t.sav", "columns": {"person_key": "pas", "index_date": "dato"}}
+    elif where == "exponent":
+        text(tmp_path / "jobs.csv", pd.DataFrame({"person_key": P, "start": "2015-01-01", "end": "", "merk": ["1.5108695088e+10"] + ["3"] * 5}))
+    else:
+        keys = linkage(tmp_path, P, merknad=["se 151086 95088", *[""] * 5])
+    said = refused(write_study(tmp_path, {"jobs": JOBS}, trial=trial, keys=keys), "15108695088", "95088", "1.51")
+    assert "national identity number" in said
+
+
+def test_residence_in_months_from_stata(tmp_path):
+    jobs(tmp_path, [(p, "2015-01-01", "") for p in P])
+    pyreadstat.write_dta(pd.DataFrame({
+        "w20_0450_lopenr_person": [*P, P[0]], "regstat": [1.0] * 7, "tilgdato_mnd": [198001.0] * 6 + [201510.0],
+        "avgdato_mnd": [201506.0] + [NAN] * 6, "tomdato_mnd": [201506.0] + [999912.0] * 6,
+    }), tmp_path / "w20_0450_f_demo.dta")  # fmt: skip
+    demo = {"layout": "f_demo", "files": "*f_demo.dta", "period": ["2014-01", "2016-12"],
+            "columns": {"start": "tilgdato_mnd", "end": "avgdato_mnd", "technical_end": "tomdato_mnd"},
+            "dates": {"start": "yyyymm_first", "end": "yyyymm_last", "technical_end": "yyyymm_last"}}  # fmt: skip
+    found = followed(write_study(tmp_path, {"jobs": JOBS, "residence": demo}))
+    assert found.yes(P[0]) == [0, 1, 2, 3, 7, 8, 9, 10, 11, 12] and found.reason(P[0], 4) == "abroad"

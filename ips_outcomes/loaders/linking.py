@@ -114,12 +114,17 @@ def _in_engine(engine: Engine, staged: Staged, owner: pd.DataFrame, layout: Layo
     if otherwise:
         forms = engine.from_frame(pd.DataFrame({"delivery_key": otherwise}))
         near = engine.collect(link_counts(table, "person_key", forms)).iloc[0]
-        damaged = int(near["people"]) - int(near["strangers"])
+        damaged = _number(near["people"]) - _number(near["strangers"])
     employers = None
     if "employer" in columns:
         known = engine.collect(table.select("employer").distinct())["employer"].dropna()
         employers = frozenset(known)
-    return _as_typed(rows, layout), int(counts["strangers"]), int(counts["people"]), employers, damaged
+    return _as_typed(rows, layout), _number(counts["strangers"]), _number(counts["people"]), employers, damaged
+
+
+def _number(counted: object) -> int:
+    """A count of an engine, whose sum over no rows is nothing."""
+    return 0 if pd.isna(counted) else int(counted)
 
 
 def _as_typed(rows: pd.DataFrame, layout: Layout) -> pd.DataFrame:
