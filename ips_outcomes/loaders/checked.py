@@ -62,7 +62,9 @@ def _checked(reading: Reading, name: str) -> tuple[Delivery, pd.DataFrame]:
     for column, spec in layout.columns.items():
         bad = rows[f"bad_{column}"].to_numpy()
         if spec.type == "date" and column != "technical_end":
-            rows = ledger.set_aside(rows, bad, name, f"impossible date in {column}", "not used")
+            # a few are slips; many are a code for missing that nobody explained, and such spells go on
+            slips: Severity = "severe" if len(bad) and bad.mean() > _SLIPS else "warning"
+            rows = ledger.set_aside(rows, bad, name, f"impossible date in {column}", "not used", slips)
         elif spec.type in ("code", "checkbox") and layout.table != "people":
             rows = ledger.set_aside(rows, bad, name, f"code in {column} that the layout does not know", "not used",
                                     severity="severe")  # fmt: skip

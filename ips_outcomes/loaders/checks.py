@@ -17,6 +17,8 @@ __all__ = ["check_between"]
 
 #: Reports to a-ordningen may be replaced for some months after.
 _SETTLED = 3
+#: So many spells would not fall silent for a year by chance.
+_TELLING = 30
 
 
 def check_between(
@@ -142,6 +144,13 @@ def _outside_period(study: Study, tables: dict[str, pd.DataFrame], ledger: Ledge
             if period is None or (table == "employment" and (rows["record"] == "month").all()):
                 continue
             start, end = month_number(rows["start"]), month_number(rows["end"])
+            seen = np.concatenate([start[start != NO_MONTH], end[end != NO_MONTH]])
+            latest = int(seen[seen <= period[1]].max(initial=period[0]))
+            silent = max(period[1] - latest, 0) if len(rows) >= _TELLING and not (seen > period[1]).any() else 0
+            ledger.note(str(name), "last months of the delivery's period in which nothing begins or ends",
+                        silent if silent >= 12 else 0, period[1] - period[0] + 1,
+                        "read as: nothing happened; does the delivery reach as far as the study file says?",
+                        severity="severe", unit="months")  # fmt: skip
             out = (start > period[1]) | ((end != NO_MONTH) & (end < period[0]))
             ledger.flag(
                 rows, out, str(name), "spell that lies wholly outside the delivery's period", "speaks for no month", "note"

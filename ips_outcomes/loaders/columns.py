@@ -51,7 +51,7 @@ def _find(column: str, spec: Column, source: Source, names: Sequence[str]) -> tu
     for name in wanted:
         # the name itself, else in other letters, else behind a delivery's number (w19_0634_), else behind anything:
         # a delivery that holds mor_lnr and far_lnr beside w19_0634_lnr has one key of the person
-        ways = [re.escape(name), f"(?i:{re.escape(name)})"]
+        ways = [re.escape(name), rf"\s*(?i:{re.escape(name)})\s*"]
         ways += [rf"(?i:w\d\d_\d{{4}}_{re.escape(name)})", rf"(?i:.*_{re.escape(name)})"] if by_suffix else []
         found = next((hits for way in ways if (hits := [n for n in names if re.fullmatch(way, n)])), [])
         if found:

@@ -6,12 +6,17 @@ import re
 
 import numpy as np
 import pandas as pd
+import pyarrow as pa
+import pyarrow.compute as pc
 
 from ips_outcomes.loaders.dates import days_of, implausible_dates
 from ips_outcomes.months import NO_MONTH
 from ips_outcomes.study import Column
 
-__all__ = ["as_text", "convert", "implausible_dates"]
+__all__ = ["as_key", "as_text", "convert", "implausible_dates"]
+
+#: A whole number that a program wrote with a point.
+_POINT_ZERO = re.compile(r"^(-?\d+)\.0+$")
 
 _FIRST_DAY, _LAST_DAY = np.datetime64("1850-01-01"), np.datetime64("2100-12-31")
 
@@ -33,6 +38,27 @@ def as_text(values: pd.Series) -> pd.Series:
     return values.fillna("").astype(str).str.strip().astype(object)
 
 
+def as_key(values: pd.Series) -> pd.Series:
+    """Text of each value, a lone point (SAS and Stata write it where a number is missing) as ``""``, and 123.0 as 123.
+
+    A column of whole numbers that once had a gap is written with points by many programs, and keys and codes are such.
+
+    Examples
+    --------
+    >>> as_key(pd.Series([" 123.0", "007.0", ".", "1.5", "a.0", None])).tolist()
+    ['123', '007', '', '1.5', 'a.0', '']
+    """
+    text = as_text(values)
+    if pd.api.types.is_numeric_dtype(values) or pd.api.types.is_datetime64_any_dtype(values):
+        return text
+    written = pa.array(text.to_numpy(), pa.string())
+    if pc.any(pc.equal(written, ".")).as_py():
+        text = text.mask(text == ".", "")
+    if pc.any(pc.ends_with(written, ".0")).as_py():
+        text = text.str.replace(_POINT_ZERO, r"\1", regex=True)
+    return text
+
+
 def convert(
     values: pd.Series, column: Column, *, file_format: str = "", decimal: str = ".",
     codes: dict[str, str] | None = None, missing: tuple[str, ...] = (),
@@ -49,7 +75,7 @@ def convert(
     empty = (text == "") | text.isin([*column.missing, *missing])
     if column.type in ("key", "text"):
         return text.mask(empty, None), np.zeros(len(text), dtype=bool)
-    if column.type == "code":
+    if column.type in ("code", "checkbox"):
         mapping = codes if codes is not None else column.codes
         if not mapping:
             return text.mask(empty, None), np.zeros(len(text), dtype=bool)

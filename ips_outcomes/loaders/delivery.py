@@ -116,10 +116,16 @@ def _refuse_wrong_layout(delivery: Delivery, staged: Staged) -> None:
     for column, spec in layout.columns.items():
         bad, known = staged.tally.bad[column], staged.tally.known[column]
         called = source.columns.get(column, spec.name) or column
+        if column == "technical_end" and source.spell_end == "reported":
+            # always filled, often with a date that is none; here it decides nothing
+            continue
         if bad and bad > _LAYOUT_IS_WRONG * (bad + known):
             rule = f"most values are not of the kind that the layout says ({spec.type}"
             rule += f", {spec.dates})" if spec.type == "date" else ")"
             remedy = "check the layout, or the codes and column names in the study file"
+            if spec.type in ("number", "integer"):
+                mark, other = ("comma", ".") if (source.decimal or layout.text.decimal) == "," else ("point", ",")
+                remedy += f"; decimals are read with a {mark}: where the file has the other mark, write decimal = \"{other}\" under the source"
             if spec.type == "date" and (meant := _meant(staged, column, spec, "1900-01-01", _DISTANT)):
                 rule, remedy = meant, f"{remedy}, or say dates.{column} under the source"
             problems.append(Problem(delivery.label, rule, remedy, f"column {called}", bad))

@@ -9,14 +9,16 @@ from pathlib import Path
 import pandas as pd
 
 from ips_outcomes.errors import DataError, Problem
-from ips_outcomes.loaders.convert import as_text
+from ips_outcomes.loaders.convert import as_key
 from ips_outcomes.loaders.files import TEXT, read_text
 from ips_outcomes.loaders.identity import IdentityScan
 from ips_outcomes.loaders.ledger import Ledger
 from ips_outcomes.study import Key, Study
 
-__all__ = ["list_problems", "read_keys"]
+__all__ = ["list_problems", "read_keys", "without_zeros"]
 
+#: Lengths that keys are filled up to with zeros: pseudonyms have ten digits, others up to eleven.
+_FILLED = range(2, 12)
 #: A delivery that knows under this share of the participants stops the run.
 LEAST_MATCHED = 0.5
 
@@ -49,7 +51,7 @@ def _read_list(study: Study, key: Key) -> pd.DataFrame:
     if wrong:
         raise DataError(wrong)
     table = _whole_list(path, key.delimiter, key.encoding, tuple(dict.fromkeys(names)), path.stat().st_mtime_ns)
-    pairs = {"person_id": as_text(table[key.participant]), "delivery_key": as_text(table[key.delivery])}
+    pairs = {"person_id": as_key(table[key.participant]), "delivery_key": as_key(table[key.delivery])}
     return pd.DataFrame(pairs)
 
 
@@ -79,6 +81,21 @@ def list_problems(study: Study, name: str) -> list[Problem]:
     return []
 
 
+def without_zeros(keys: pd.Series) -> list[str]:
+    """The forms that keys of digits take where leading zeros are lost, or were not: none that is a key itself.
+
+    Examples
+    --------
+    >>> without_zeros(pd.Series(["0012", "7100000000", "K3"]))[:2]
+    ['000012', '0000012']
+    """
+    known, found = set(keys), set[str]()
+    for key in keys:
+        if key.isascii() and key.isdigit() and (bare := key.lstrip("0")):
+            found |= {bare, *(bare.zfill(width) for width in _FILLED)} - known
+    return sorted(found)
+
+
 def read_keys(study: Study, name: str, people: pd.Series, ledger: Ledger) -> pd.DataFrame:
     """The linkage list of one source: ``person_id``, ``delivery_key``, participants of the trial only.
 
@@ -97,6 +114,10 @@ def read_keys(study: Study, name: str, people: pd.Series, ledger: Ledger) -> pd.
     blank = (pairs["delivery_key"] == "") | (pairs["person_id"] == "")
     listed = pairs[~blank].drop_duplicates()
     in_trial = listed["person_id"].isin(people)
+    if damaged := int(listed["person_id"][~in_trial].drop_duplicates().isin(without_zeros(people)).sum()):
+        rule = "participant keys of the list are those of the trial but for their leading zeros"
+        raise DataError([Problem(file, rule, "keep keys as text in both files (Excel and columns of numbers take zeros away)",
+                                 f"column {key.participant}", damaged, "keys")])  # fmt: skip
     ledger.note(name, "linkage rows for people who are not in the trial", (~in_trial).sum(), len(listed), "not used")
     listed = listed[in_trial]
     people_per_key = listed.groupby("delivery_key")["person_id"].transform("nunique")

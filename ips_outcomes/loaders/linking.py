@@ -8,6 +8,7 @@ import numpy as np
 import pandas as pd
 
 from ips_outcomes.errors import DataError, Problem
+from ips_outcomes.loaders.keys import without_zeros
 from ips_outcomes.loaders.ledger import Ledger
 from ips_outcomes.loaders.staging import Staged, arrow_schema
 from ips_outcomes.study import EngineSettings, Layout, Study
@@ -57,9 +58,14 @@ def link(
     """
     owner = listed.drop_duplicates("delivery_key")
     if staged.parquet:
-        rows, strangers, people, employers = _in_engine(engines.open(), staged, owner, study.layouts[name])
+        rows, strangers, people, employers, damaged = _in_engine(engines.open(), staged, owner, study.layouts[name])
     else:
-        rows, strangers, people, employers = _in_memory(staged, owner)
+        rows, strangers, people, employers, damaged = _in_memory(staged, owner)
+    if damaged:
+        # their rows would be strangers', and in a job register absence is a no
+        rule = "keys of the delivery are on its linkage list but for their leading zeros"
+        remedy = "keep keys as text on both sides (Excel and columns of numbers take zeros away), or fill them up in one of the files"
+        raise DataError([Problem(label, rule, remedy, count=damaged, unit="keys")])
     number, of_file = sum(staged.rows_in.values()), rows["file"].value_counts()
     if number and not len(rows):
         rule = "no key in the delivery is on its linkage list"
@@ -79,7 +85,10 @@ def link(
     return rows.iloc[order].reset_index(drop=True).astype({"person_id": object})
 
 
-def _in_memory(staged: Staged, owner: pd.DataFrame) -> tuple[pd.DataFrame, int, int, frozenset[object] | None]:
+_Linked = tuple[pd.DataFrame, int, int, frozenset[object] | None, int]
+
+
+def _in_memory(staged: Staged, owner: pd.DataFrame) -> _Linked:
     table = staged.table
     person = table["person_key"].map(owner.set_index("delivery_key")["person_id"])
     known = person.notna().to_numpy()
@@ -87,12 +96,12 @@ def _in_memory(staged: Staged, owner: pd.DataFrame) -> tuple[pd.DataFrame, int, 
     if not len(rows):
         rows = rows.assign(person_id=np.array([], dtype=object))
     employers = frozenset(table["employer"].dropna()) if "employer" in table else None
-    return rows, table["person_key"][~known].nunique(), table["person_key"].nunique(), employers
+    strange = table["person_key"][~known].drop_duplicates()
+    damaged = int(strange.isin(without_zeros(owner["delivery_key"])).sum())
+    return rows, strange.nunique(), table["person_key"].nunique(), employers, damaged
 
 
-def _in_engine(
-    engine: Engine, staged: Staged, owner: pd.DataFrame, layout: Layout
-) -> tuple[pd.DataFrame, int, int, frozenset[object] | None]:
+def _in_engine(engine: Engine, staged: Staged, owner: pd.DataFrame, layout: Layout) -> _Linked:
     """The same, where the rows lie: only those of the people on the list, and counts, come into memory."""
     from ips_outcomes.engine import link_counts, linked
 
@@ -102,11 +111,21 @@ def _in_engine(
     # sums over no rows are missing, not zero
     counts = engine.collect(link_counts(table, "person_key", keys)).astype(float).fillna(0).iloc[0]
     rows = engine.collect(linked(table, "person_key", keys))
+    damaged, otherwise = 0, without_zeros(owner["delivery_key"])
+    if otherwise:
+        forms = engine.from_frame(pd.DataFrame({"delivery_key": otherwise}))
+        near = engine.collect(link_counts(table, "person_key", forms)).iloc[0]
+        damaged = _number(near["people"]) - _number(near["strangers"])
     employers = None
     if "employer" in columns:
         known = engine.collect(table.select("employer").distinct())["employer"].dropna()
         employers = frozenset(known)
-    return _as_typed(rows, layout), int(counts["strangers"]), int(counts["people"]), employers
+    return _as_typed(rows, layout), _number(counts["strangers"]), _number(counts["people"]), employers, damaged
+
+
+def _number(counted: object) -> int:
+    """A count of an engine, whose sum over no rows is nothing."""
+    return 0 if pd.isna(counted) else int(counted)
 
 
 def _as_typed(rows: pd.DataFrame, layout: Layout) -> pd.DataFrame:

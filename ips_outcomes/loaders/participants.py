@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pandas as pd
 
@@ -10,6 +12,7 @@ from ips_outcomes.loaders.delivery import Delivery, read_delivery
 from ips_outcomes.loaders.ledger import Ledger
 from ips_outcomes.months import NO_MONTH, month_number
 from ips_outcomes.study import Study
+from ips_outcomes.study.layout import ROLES
 
 __all__ = ["completed_upper_secondary", "education_level", "load_participants"]
 
@@ -41,12 +44,14 @@ def completed_upper_secondary(level: pd.Series) -> pd.Series:
 def load_participants(study: Study, ledger: Ledger) -> pd.DataFrame:
     """One row a participant, after the flow from offered to included."""
     name = study.sources_of("participants")[0]
-    delivery = read_delivery(study, name, ledger)
+    delivery = _whole(read_delivery(study, name, ledger))
     _check(study, delivery)
-    rows = delivery.rows
+    rows, told = delivery.rows, bool(_called(delivery, "status"))
     arms = list(study.arm_labels)
     rows["arm"] = rows["arm"] if study.arms else "all"
-    status = rows["status"] if "status" in study.sources[name].columns else pd.Series("included", index=rows.index)
+    status = rows["status"] if told else pd.Series("included", index=rows.index)
+    if told:
+        ledger.flag(rows, status.isna(), name, "status left blank", "counted as included; write down what became of them", "severe")
     rows["status"] = status.fillna("included")
     blank = rows["person_key"].isna()
     rows = ledger.set_aside(rows, blank, name, "row without a participant key", "not used", severity="severe")
@@ -59,7 +64,7 @@ def load_participants(study: Study, ledger: Ledger) -> pd.DataFrame:
         people_out = rows["person_key"][out].nunique()
         rows = ledger.set_aside(rows, out, name, f"person who {'declined' if word == 'declined' else 'was not eligible'}",
                                 "in the flow chart only", severity="note")  # fmt: skip
-        if "status" in study.sources[name].columns:
+        if told:
             ledger.step(word, rows["person_key"].nunique(), _REASONS[word], people_out)
     if study.arms:
         # an arm that the data knows and the study leaves out; unknown codes were refused above
@@ -82,10 +87,25 @@ def load_participants(study: Study, ledger: Ledger) -> pd.DataFrame:
     return _harmonised(rows)
 
 
+def _whole(delivery: Delivery) -> Delivery:
+    """With every column that participants may have: a layout of the study's own need not have them all."""
+    rows, number = delivery.rows, len(delivery.rows)
+    lacking = {c: np.full(number, NO_MONTH) if c == "birth_month" else np.full(number, None, dtype=object)
+               for c in ROLES["participants"] if c not in rows}  # fmt: skip
+    return replace(delivery, rows=rows.assign(**lacking))
+
+
+def _called(delivery: Delivery, column: str) -> str:
+    """The file's column as the study or the layout names it; empty where neither does."""
+    spec = delivery.layout.columns.get(column)
+    return delivery.source.columns.get(column, spec.name if spec else "")
+
+
 def _check(study: Study, delivery: Delivery) -> None:
     """Codes nobody explained, dates that cannot be, and included people without what they need."""
     rows, file = delivery.rows, delivery.files[0].name
-    values, columns = delivery.source.values, delivery.source.columns
+    values = {c: delivery.source.values.get(c) or spec.codes for c, spec in delivery.layout.columns.items()}
+    values = {c: codes for c, codes in values.items() if codes}
     problems = []
     included = rows["status"].fillna("included") == "included" if "status" in values else pd.Series(True, index=rows.index)
     for column in delivery.layout.columns:
@@ -93,7 +113,9 @@ def _check(study: Study, delivery: Delivery) -> None:
         if bad.any():
             rule = "a code has no meaning in the study file" if column in values else "a value is not a possible date or number"
             remedy = f"add the code to values.{column}" if column in values else "correct the extract at its source"
-            problems.append(Problem(file, rule, remedy, f"column {columns.get(column, column)}", int(bad.sum())))
+            if delivery.layout.columns[column].type == "date":
+                remedy += f", or say how they are written: dates.{column} under the source"
+            problems.append(Problem(file, rule, remedy, f"column {_called(delivery, column) or column}", int(bad.sum())))
     if "status" in values:
         strange = set(values["status"].values()) - set(_STATUSES)
         if strange:
@@ -105,7 +127,9 @@ def _check(study: Study, delivery: Delivery) -> None:
         if gone.any():
             rule = f"an included person has no {column.replace('_', ' ')}"
             remedy = "complete the extract, or give these people a status that is not included"
-            problems.append(Problem(file, rule, remedy, f"column {columns.get(column, column)}", int(gone.sum())))
+            if "redcap_repeat_instrument" in delivery.layout.rows and "redcap_event_name" not in delivery.source.rows:
+                remedy += '; of a REDCap project with events keep one: rows.redcap_event_name = ["..."] under the source'
+            problems.append(Problem(file, rule, remedy, f"column {_called(delivery, column) or column}", int(gone.sum())))
     if problems:
         raise DataError(problems)
 

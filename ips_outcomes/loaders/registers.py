@@ -130,8 +130,9 @@ def load_people(reading: Reading) -> pd.DataFrame:
     parts, ledger, keys = [], reading.ledger, reading.keys
     for name, delivery, rows in all_checked(reading, "people"):
         twice = rows.duplicated("person_id").to_numpy()
-        rows = ledger.set_aside(rows, twice, name, "person with several rows of fixed information", "the first row is kept",
-                                severity="severe")  # fmt: skip
+        rows = _filled(rows, ("birth_month", "death_date", "death_month")) if twice.any() else rows
+        rows = ledger.set_aside(rows, twice, name, "person with several rows of fixed information",
+                                "the first row is kept, what it lacks is taken from the next", severity="severe")  # fmt: skip
         ledger.used(name, rows)
         _refuse_too_few(delivery.label, rows["person_id"].nunique(), keys[keys["source"] == name]["person_id"].nunique())
         birth = rows["birth_month"].to_numpy() if "birth_month" in rows else np.full(len(rows), NO_MONTH)
@@ -147,6 +148,18 @@ def load_people(reading: Reading) -> pd.DataFrame:
         return stack(parts).drop_duplicates("person_id", ignore_index=True)
     return pd.DataFrame({"person_id": pd.Series(dtype=object), "birth_month": pd.Series(dtype="Int64"),
                          "death_date": pd.Series(dtype="datetime64[s]")})  # fmt: skip
+
+
+def _filled(rows: pd.DataFrame, columns: tuple[str, ...]) -> pd.DataFrame:
+    """What a person's first row lacks, above all a death, from the person's next row that has it."""
+    for column in columns:
+        if column in rows:
+            known = rows[column].notna() & (rows[column] != NO_MONTH)
+            first = rows[known].drop_duplicates("person_id").set_index("person_id")[column]
+            rows = rows.assign(**{column: rows[column].where(known, rows["person_id"].map(first))})
+            if column != "death_date":
+                rows = rows.assign(**{column: rows[column].fillna(NO_MONTH).astype(np.int64)})
+    return rows
 
 
 def load_residence(reading: Reading, people: pd.DataFrame) -> pd.DataFrame:

@@ -110,7 +110,7 @@ def stage(study: Study, name: str, tell: Callable[[str], None] = lambda _: None,
                     opened.append(file)
         except DataError as error:
             problems += error.problems
-    problems += _same_month_twice(paths, layout)
+    problems += _same_month_twice(paths, layout) or _stale(paths, study.folder)
     problems += _scanned(opened)
     if problems:
         raise DataError(_folded(problems))
@@ -353,6 +353,20 @@ def _same_month_twice(paths: list[Path], layout: Layout) -> list[Problem]:
     twice = {m for m in months if m != NO_MONTH and months.count(m) > 1}
     rule = "two files speak for the same month; one may be a stale copy"
     return [Problem(p.name, rule, "keep one of them") for p, m in zip(paths, months, strict=True) if m in twice]
+
+
+#: Folders in which people keep what was replaced, without the marks around the word.
+_KEPT_ASIDE = {"old", "bak", "backup", "gammel", "gamle", "gml", "kopi", "copy", "arkiv", "archive", "forrige", "previous"}
+
+
+def _stale(paths: list[Path], folder: Path) -> list[Problem]:
+    """Files of a name that also stands elsewhere, in a folder for what was replaced: read, their rows would count beside the new."""
+    names = [path.name.casefold() for path in paths]
+    aside = [{part.casefold().strip("_-. ") for part in path.relative_to(folder).parts[:-1]} & _KEPT_ASIDE for path in paths]
+    rule = "a file of this name stands in another folder too, and this folder is called as one for stale copies"
+    remedy = "keep one of them, or narrow the pattern in files"
+    return [Problem(path.relative_to(folder).as_posix(), rule, remedy)
+            for path, name, old in zip(paths, names, aside, strict=True) if old and names.count(name) > 1]  # fmt: skip
 
 
 def _folded(problems: list[Problem]) -> list[Problem]:

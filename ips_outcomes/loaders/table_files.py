@@ -102,6 +102,10 @@ def _arrow_column(path: Path, values: pa.Array, name: str, holes: bool) -> np.nd
     if pa.types.is_dictionary(kind):
         values = values.cast(kind.value_type)
         kind = values.type
+    if pa.types.is_boolean(kind):
+        # true and false stand for 1 and 0, as in every other format
+        values = values.cast(pa.int8())
+        kind = values.type
     if pa.types.is_date(kind) or pa.types.is_timestamp(kind):
         if getattr(kind, "tz", None):
             values = pc.local_timestamp(values)

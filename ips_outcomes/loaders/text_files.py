@@ -346,7 +346,7 @@ def _judge(text: _Text) -> int:
     shown = ", ".join(map(str, wrong_all[:5])) + (" and more" if wrong_all[5:] else "")
     rule = "rows have another number of columns than the header"
     remedy = "check the delimiter and quoting, and that the file is whole"
-    if text.settings and text.short_rows != "pad" and not wrong and whole:
-        remedy += f"; {_PAD}"
+    if text.settings and not wrong and whole:
+        remedy += f"; {_PAD}" if text.short_rows != "pad" else "; no cell of a needed column is filled up, nor a last row alone"
     place = f"data row{'' if len(wrong_all) == 1 else 's'} {shown}"
     raise DataError([Problem(text.path.name, rule, remedy, place, len(wrong_all))])

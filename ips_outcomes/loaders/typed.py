@@ -14,11 +14,18 @@ import numpy as np
 import pandas as pd
 
 from ips_outcomes.loaders.columns import Found
-from ips_outcomes.loaders.convert import as_text, convert
+from ips_outcomes.loaders.convert import as_key, as_text, convert
 from ips_outcomes.months import NO_MONTH
 from ips_outcomes.study import Column, Layout, Source
 
 __all__ = ["Tally", "as_rows", "typed", "yearly"]
+
+
+#: Ends that stand for "goes on", in every way that the kinds of dates are written, and the columns that may hold them.
+_NEVER = ("9999-12-31", "99991231", "31.12.9999", "31129999", "999912", "9999")
+_ENDS = ("end", "technical_end")
+#: Another number than these is no calendar year.
+_YEARS = (1900, 2100)
 
 
 class Tally:
@@ -49,12 +56,12 @@ def as_rows(raw: pd.DataFrame, found: Found, layout: Layout, first_row: int, mon
     for column, boxes in found.boxes.items():
         ticked = pd.Series("", index=table.index, dtype=object)
         for name, code in boxes:
-            on = as_text(raw[name]).isin(["1", "Checked", "checked"]).to_numpy()
+            on = as_key(raw[name]).isin(["1", "Checked", "checked"]).to_numpy()
             ticked = ticked.where(~on, np.where(ticked == "", code, ticked + "+" + code))
         table[column] = ticked
     table["left_out"] = np.zeros(len(raw), dtype=bool)
     for name, values in found.rows.items():
-        table["left_out"] |= ~as_text(raw[name]).isin(values).to_numpy()
+        table["left_out"] |= ~(as_text(raw[name]).isin(values) | as_key(raw[name]).isin(values)).to_numpy()
     table["row"] = np.arange(first_row, first_row + len(raw))
     table["file_month"] = month
     if layout.wide is None:
@@ -84,15 +91,39 @@ def typed(
             columns[f"bad_{column}"] = np.zeros(len(raw), dtype=bool)
             continue
         values, bad = convert(
-            raw[column], spec, file_format=formats.get(column, ""), decimal=source.decimal or layout.text.decimal,
-            codes=source.values.get(column), missing=source.missing.get(column, ()),
+            _tidied(raw[column], spec, source.values.get(column)), spec, file_format=formats.get(column, ""), decimal=source.decimal or layout.text.decimal,
+            codes=source.values.get(column), missing=(*source.missing.get(column, ()), *(_NEVER if column in _ENDS else ())),
         )  # fmt: skip
+        if column == "year":
+            no_year = ((values < _YEARS[0]) | (values > _YEARS[1])).to_numpy()
+            values, bad = values.mask(no_year), bad | no_year
         columns[column], columns[f"bad_{column}"] = values.to_numpy(), np.asarray(bad, dtype=bool)
     if yearly(layout):
         columns["year"] = raw["year"].to_numpy(dtype=float)
     for column, constant in layout.constants.items():
         columns[column] = np.full(len(raw), constant, dtype=object)
     return pd.DataFrame(columns, index=range(len(raw)))
+
+
+def _tidied(values: pd.Series, spec: Column, codes: dict[str, str] | None) -> pd.Series:
+    """Text as the program that first held it would show it: missing numbers, whole numbers, and letters of known codes."""
+    if values.dtype != object:
+        return values
+    if spec.type in ("number", "integer", "date", "month"):
+        return values.mask(values == ".", "")
+    known = codes if codes is not None else spec.codes
+    text = as_key(values)
+    if not known:
+        return text
+    plain = as_text(values)
+    text = plain.where(plain.isin(known), text)
+    if spec.type == "text":
+        # of codes that are kept as they are, 1A is 1a
+        strange = (text != "") & ~text.isin(known)
+        if strange.any():
+            same = {code.casefold(): code for code in known}
+            text = text.mask(strange, text[strange].str.casefold().map(same).fillna(text[strange]))
+    return text
 
 
 def yearly(layout: Layout) -> bool:

@@ -141,14 +141,19 @@ def _check_source(study: Study, name: str, layout: Layout, add: Add) -> None:
     if layout.table != "participants" and name not in study.keys:
         add(("keys", name), "the study does not say how people are matched to this delivery",
             f"add [keys.{name}] with its linkage file")  # fmt: skip
-    if layout.table == "participants" and study.arms and "arm" not in source.columns:
+    if layout.table == "participants" and study.arms and "arm" not in source.columns and not _named(layout, "arm"):
         add(("sources", name, "columns", "arm"), "the study has arms, but no column holds the arm",
             'add columns.arm = "..."')  # fmt: skip
-    if layout.table == "participants" and study.arms and "arm" in source.values:
-        strangers = sorted(set(study.arms.labels) - set(source.values["arm"].values()))
+    codes = source.values.get("arm") or (layout.columns["arm"].codes if "arm" in layout.columns else {})
+    if layout.table == "participants" and study.arms and codes:
+        strangers = sorted(set(study.arms.labels) - set(codes.values()))
         if strangers:
             add(("arms", "labels"), f"no code in values.arm gives: {', '.join(strangers)}",
                 "make the names in values.arm and arms.labels the same")  # fmt: skip
+
+
+def _named(layout: Layout, column: str) -> bool:
+    return column in layout.columns and bool(layout.columns[column].name)
 
 
 def _layout_of(study: Study, name: str, add: Add) -> tuple[Layout | None, list[Problem]]:
