@@ -6,6 +6,7 @@ its command start quickly.
 
 from __future__ import annotations
 
+import gc
 import logging
 import os
 import re
@@ -289,8 +290,26 @@ class _Spark(Engine):
         for name in getattr(self, "_views", []):
             self.session.catalog.dropTempView(name)
         if self._own_session:
-            self.session.stop()
+            with _guarded(self.name):
+                _stop(self.session)
         super().close()
+
+
+def _stop(session: Any) -> None:
+    """End a session and its Java process: a memory limit holds only for a process started with it."""
+    from pyspark import SparkContext
+
+    session.stop()
+    gateway = SparkContext._gateway
+    if gateway is not None:
+        gateway.shutdown()
+        process = getattr(gateway, "proc", None)
+        if process is not None:
+            process.stdin.close()
+            process.wait(timeout=30)
+        SparkContext._gateway = SparkContext._jvm = None
+    # PySpark's sockets close only when they are collected, and warn as they do
+    gc.collect()
 
 
 def open_engine(
