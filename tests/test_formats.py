@@ -30,7 +30,8 @@ SECRET = "qz81secret"
 
 def layout(**columns: str) -> Layout:
     made = {name: Column(type="text", name=name, meaning=name, required=how == "required") for name, how in columns.items()}
-    return Layout(title="t", table="job_months", kind="EVENT", knowledge="k", certainty="assumed", columns=made)
+    # columns of any name: the check of a layout against its table is left out here
+    return Layout.model_construct(title="t", table="job_months", kind="EVENT", knowledge="k", certainty="assumed", columns=made)
 
 
 class PaddingSource(Source):
@@ -287,7 +288,7 @@ def test_parquet_values(tmp_path):
     assert got["holes"].tolist() == [str(big), "", "3"]
     assert got["long"].tolist() == [big, 1, 2]
     assert got["kind"].tolist() == ["a", "", "a"]
-    assert got["yes"].tolist() == ["true", "", "false"]
+    np.testing.assert_array_equal(got["yes"].to_numpy(dtype=float), [1, np.nan, 0])
     assert got["count"].tolist() == ["5", "", "7"]
     for column, expected in (("small", [1, np.nan, 3]), ("money", [12.5, np.nan, 1.25]), ("half", [0.5, np.nan, 1])):
         np.testing.assert_array_equal(got[column].to_numpy(dtype=float), expected)

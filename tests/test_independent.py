@@ -136,7 +136,11 @@ def test_deleting_one_monthly_file_leaves_that_month_alone_unobserved_for_everyb
     assert set(after.loc[gone, "reason"]) <= {"file_missing", "dead", "abroad"}
     for definition in DEFINITIONS:
         assert after.loc[gone, definition].isna().all()
-    pd.testing.assert_frame_equal(after[~gone], before[~gone])
+    # a year of pay also looks back on the month that is gone
+    later = (after["calendar_month"] > 201603) & (after["calendar_month"] <= 201702)
+    assert after.loc[later & before["observed"], "one_g_year"].isna().all()
+    pd.testing.assert_frame_equal(after[~gone].drop(columns="one_g_year"), before[~gone].drop(columns="one_g_year"))
+    pd.testing.assert_series_equal(after.loc[~gone & ~later, "one_g_year"], before.loc[~gone & ~later, "one_g_year"])
     counts = cohort.quality.loc[cohort.quality["rule"].str.startswith("monthly file missing"), ["source", "count", "total"]]
     assert counts.to_numpy().tolist() == [["a_ordning", 1, 48]]
 

@@ -12,7 +12,6 @@ from pathlib import Path
 
 import pytest
 
-from ips_outcomes.engine import open_engine
 from ips_outcomes.errors import UnsupportedError
 from ips_outcomes.followup.national import count_months
 from ips_outcomes.simulation.national import simulate_national
@@ -20,9 +19,9 @@ from ips_outcomes.simulation.national import simulate_national
 _COUNT = """
 import sys
 from ips_outcomes.followup.national import count_months
-counts = count_months(sys.argv[1], engine="spark", master=sys.argv[2], threads=1, memory_limit="512 MiB")
-counts.months.to_csv(sys.argv[3], index=False)
-counts.rows.to_csv(sys.argv[4], index=False)
+counts = count_months(sys.argv[1])
+counts.months.to_csv(sys.argv[2], index=False)
+counts.rows.to_csv(sys.argv[3], index=False)
 """
 
 
@@ -83,12 +82,12 @@ def test_a_standalone_cluster_counts_as_duckdb_does(cluster: str, tmp_path: Path
     study = simulate_national(tmp_path / "nation", rows=10_000, seed=2)
     files = [str(tmp_path / name) for name in ("months.csv", "rows.csv")]
     # in a process of its own: this one may hold another Spark session
-    done = subprocess.run(
-        [sys.executable, "-c", _COUNT, str(study), cluster, *files], capture_output=True, text=True, check=False
-    )
+    there = study.with_name("on_spark.toml")
+    engine = f'\n[engine]\nname = "spark"\nmaster = "{cluster}"\nthreads = 1\nmemory_limit = "512MB"\n'
+    there.write_text(study.read_text(encoding="utf-8") + engine, encoding="utf-8")
+    done = subprocess.run([sys.executable, "-c", _COUNT, str(there), *files], capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr[-600:]
-    with open_engine("duckdb", threads=2) as engine:
-        counts = count_months(study, engine=engine)
+    counts = count_months(study)
     for table, file in ((counts.months, files[0]), (counts.rows, files[1])):
         assert table.to_csv(index=False) == Path(file).read_text(encoding="utf-8")
     assert "Registered app ips_outcomes" in (tmp_path / "master.log").read_text(encoding="utf-8")

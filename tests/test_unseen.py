@@ -12,8 +12,6 @@ import pyreadstat
 import pytest
 from unseen_study import P, counts, followed, refused, text, write_study
 
-import ips_outcomes as ips
-
 NAN = float("nan")
 JOBS = {"layout": "job_spells", "files": "jobs.csv", "period": ["2015-01", "2016-12"]}
 
@@ -86,7 +84,10 @@ def test_a_technical_end_that_is_always_filled_is_no_reason_to_refuse(tmp_path, 
     text(tmp_path / "f_demo.csv", pd.DataFrame({
         "w20_0450_lnr": P, "REGSTAT": 1, "TILGDATO": 19800101, "AVGDATO": ["20150720", *[""] * 5], "TOMDATO": filler,
     }))  # fmt: skip
-    text(tmp_path / "fast.csv", pd.DataFrame({"w20_0450_lnr": P, "doeds_aar_mnd": ["201507", *[""] * 5], "kjoenn": [1, 2, 9, 1, 2, 1]}))
+    text(
+        tmp_path / "fast.csv",
+        pd.DataFrame({"w20_0450_lnr": P, "doeds_aar_mnd": ["201507", *[""] * 5], "kjoenn": [1, 2, 9, 1, 2, 1]}),
+    )
     found = followed(write_study(tmp_path, {
         "jobs": JOBS, "residence": {"layout": "f_demo", "files": "f_demo.csv", "period": ["2015-01", "2016-12"]},
         "people": {"layout": "faste_opplysninger_mnd", "files": "fast.csv"},
@@ -287,7 +288,9 @@ def test_keys_that_lost_their_zeros_are_no_strangers(tmp_path, delivered, engine
     """Two of six would be out of work for ever, and a third of the keys is too few for any other rule to see."""
     rows = [(key.lstrip("0") + (".0" if "float" in delivered else ""), "2015-01-01", "") for key in ZEROS]
     jobs(tmp_path, rows)
-    said = refused(write_study(tmp_path, {"jobs": JOBS}, keys=linkage(tmp_path, ZEROS), engine=engine), *ZEROS, *(r[0] for r in rows))
+    said = refused(
+        write_study(tmp_path, {"jobs": JOBS}, keys=linkage(tmp_path, ZEROS), engine=engine), *ZEROS, *(r[0] for r in rows)
+    )
     assert "leading zero" in said
 
 
@@ -521,7 +524,9 @@ def test_a_month_table_with_blanks(tmp_path):
 
 def test_status_once_a_year_is_never_a_year(tmp_path):
     text(tmp_path / "m.csv", pd.DataFrame({"person_key": P, "work_2015_11": 1, "work_2016_11": 1}))
-    found = followed(write_study(tmp_path, {"jobs": {"layout": "month_table", "files": "m.csv", "period": ["2015-01", "2016-12"]}}))
+    found = followed(
+        write_study(tmp_path, {"jobs": {"layout": "month_table", "files": "m.csv", "period": ["2015-01", "2016-12"]}})
+    )
     assert found.yes(P[0]) == [8] and len(found.unknown(P[0])) == 12
     assert any("once a year" in rule for rule in counts(found, "severe"))
 
@@ -533,7 +538,9 @@ def test_benefits_with_a_degree_left_out(tmp_path):
         "UFG": [NAN, 40.0, 60.0],
     }), tmp_path / "f_pensj_ufp.dta")  # fmt: skip
     source = {"layout": "f_pensj_ufp", "files": "*.dta", "period": ["2015-01", "2015-12"]}
-    found = followed(write_study(tmp_path, {"jobs": JOBS, "dis": source}, months=8, ordinary={"without_benefits": {"disability": 50}}))
+    found = followed(
+        write_study(tmp_path, {"jobs": JOBS, "dis": source}, months=8, ordinary={"without_benefits": {"disability": 50}})
+    )
     assert found.unknown(P[0]) == [2, 3, 4, 5] and found.yes(P[0]) == [0, 1, 6, 7, 8]
     assert found.yes(P[1]) == list(range(9))
     assert found.yes(P[2]) == [0, 1, 6, 7, 8] and found.unknown(P[2]) == []
@@ -561,7 +568,13 @@ def test_headers_with_garbled_letters_and_blanks_around(tmp_path):
 
 
 def test_short_rows_and_trailing_marks(tmp_path):
-    lines = ["person_key;start;end", f"{P[0]};2015-01-01", f"{P[1]};2015-01-01;2015-05-31", f"{P[2]};2015-01-01", f"{P[3]};2015-02-01;"]
+    lines = [
+        "person_key;start;end",
+        f"{P[0]};2015-01-01",
+        f"{P[1]};2015-01-01;2015-05-31",
+        f"{P[2]};2015-01-01",
+        f"{P[3]};2015-02-01;",
+    ]
     (tmp_path / "jobs.csv").write_text("\r\n".join(lines) + "\r\n", encoding="utf-8")
     said = refused(write_study(tmp_path, {"jobs": JOBS}))
     assert "short_rows" in said
@@ -711,7 +724,9 @@ def test_a_period_that_is_longer_than_the_delivery(tmp_path):
     wide = {**JOBS, "period": ["2011-01", "2018-12"]}
     found = followed(write_study(tmp_path, {"jobs": wide}, people=people, index="2014-03-10"))
     assert found.count("jobs", "last months of the delivery's period") == 49  # from December 2014 on
-    right = followed(write_study(tmp_path, {"jobs": {**wide, "period": ["2011-01", "2014-12"]}}, people=people, index="2014-03-10"))
+    right = followed(
+        write_study(tmp_path, {"jobs": {**wide, "period": ["2011-01", "2014-12"]}}, people=people, index="2014-03-10")
+    )
     assert right.count("jobs", "last months of the delivery's period") == 0
 
 
@@ -763,7 +778,10 @@ def test_identity_numbers_in_odd_places(tmp_path, where):
                              column_labels={"pas": "nr 15108695088"})  # fmt: skip
         trial = {"layout": "trial", "files": "t.sav", "columns": {"person_key": "pas", "index_date": "dato"}}
     elif where == "exponent":
-        text(tmp_path / "jobs.csv", pd.DataFrame({"person_key": P, "start": "2015-01-01", "end": "", "merk": ["1.5108695088e+10"] + ["3"] * 5}))
+        text(
+            tmp_path / "jobs.csv",
+            pd.DataFrame({"person_key": P, "start": "2015-01-01", "end": "", "merk": ["1.5108695088e+10"] + ["3"] * 5}),
+        )
     else:
         keys = linkage(tmp_path, P, merknad=["se 151086 95088", *[""] * 5])
     said = refused(write_study(tmp_path, {"jobs": JOBS}, trial=trial, keys=keys), "15108695088", "95088", "1.51")

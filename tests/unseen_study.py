@@ -8,9 +8,9 @@ from pathlib import Path
 from typing import Any
 
 import pandas as pd
+from small_study import Followed
 
 import ips_outcomes as ips
-from small_study import Followed
 
 #: Keys of ten digits without a leading zero, as Statistics Norway's are text of ten.
 P = [f"71{n:08d}" for n in (10403021, 20906113, 31207255, 40108347, 50309479, 60500531)]

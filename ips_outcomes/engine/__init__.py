@@ -5,7 +5,6 @@ once; `open_engine` says where it runs.
 """
 
 from ips_outcomes.engine.opening import Engine, open_engine
-from ips_outcomes.engine.typing import typed
 from ips_outcomes.engine.words import (
     WORD,
     link_counts,
@@ -25,7 +24,6 @@ __all__ = [
     "month_words",
     "open_engine",
     "spell_words",
-    "typed",
     "word_counts",
     "word_name",
     "word_numbers",

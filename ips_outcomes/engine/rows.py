@@ -5,20 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from ips_outcomes.study import Column
+__all__ = ["earlier", "first_true", "later"]
 
-__all__ = ["earlier", "first_true", "later", "missing_column", "never", "stacked"]
-
-Table = Any
 Value = Any
-
-
-def stacked(parts: Sequence[Table]) -> Table:
-    """Tables under one another, in the columns that the first has."""
-    table = parts[0]
-    for part in parts[1:]:
-        table = table.union(part.select(table.columns))
-    return table
 
 
 def first_true(conditions: Sequence[Value]) -> Value:
@@ -41,18 +30,3 @@ def earlier(one: Value, other: Value) -> Value:
     import ibis
 
     return ibis.least(one, other)
-
-
-def never() -> Value:
-    """False in every row."""
-    import ibis
-
-    return ibis.literal(False)
-
-
-def missing_column(spec: Column) -> Value:
-    """Nothing in every row, in the type that a column of a layout is given."""
-    import ibis
-
-    kinds = {"date": "date", "month": "int64", "number": "float64", "integer": "float64"}
-    return ibis.null(kinds.get(spec.type, "string"))

@@ -7,15 +7,14 @@ one pass turns them into words of months, one row a person.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 
-from ips_outcomes.engine import Engine, open_engine, word_numbers
-from ips_outcomes.errors import UnsupportedError
+from ips_outcomes.engine import Engine, word_numbers
 from ips_outcomes.followup.employed import answer
 from ips_outcomes.followup.grid import Grid
 from ips_outcomes.followup.job_delivery import JobDelivery
@@ -59,11 +58,10 @@ class NationalCounts:
 
 
 def count_months(
-    study: Study | str | Path, *, engine: str | Engine = "duckdb", definitions: Sequence[str] | None = None,
-    master: str | None = None, memory_limit: str | None = None, threads: int | None = None,
-    spill_folder: str | Path | None = None,
+    study: Study | str | Path, *, definitions: Sequence[str] | None = None, engine: Engine | None = None,
+    progress: Callable[[str], None] | None = None,
 ) -> NationalCounts:  # fmt: skip
-    """People known and employed by definition, arm and month, for a study whose job deliveries are Parquet.
+    """People known and employed by definition, arm and month, for a study of any size.
 
     The answers are those of `follow_up`, by the same rules; nothing is
     expanded to person-months save for people with a scheme that subtracts.
@@ -71,13 +69,13 @@ def count_months(
     Parameters
     ----------
     study : Study, str or pathlib.Path
-        A study from `load_study`, or the path of its file. Its sources of jobs are Parquet files.
-    engine : {"duckdb", "spark"} or Engine
-        Where the job rows are counted.
+        A study from `load_study`, or the path of its file. Its ``[engine]`` says where the job rows are counted.
     definitions : sequence of str, optional
         Names under ``[employed]``; all of them by default.
-    master, memory_limit, threads, spill_folder
-        As for `ips_outcomes.engine.open_engine`.
+    engine : Engine, optional
+        One that is open already, used instead.
+    progress : callable, optional
+        Called with a word on each file that is staged.
 
     Returns
     -------
@@ -86,7 +84,7 @@ def count_months(
     Raises
     ------
     UnsupportedError
-        If a definition looks at hours or pay, or a source of jobs is not Parquet.
+        If a definition looks at hours, pay or benefits.
     DataError
         If an extract is not what the study file says.
 
@@ -104,22 +102,12 @@ def count_months(
     asked = {name: study.employed[name] for name in definitions or study.employed}
     for name, definition in asked.items():
         refuse_sums(name, definition)
-    _refuse_sources(study)
     cohort = _people(study)
-    if isinstance(engine, Engine):
-        return _counted(study, cohort, asked, engine)
-    with open_engine(engine, master=master, memory_limit=memory_limit, threads=threads, spill_folder=spill_folder) as opened:
-        return _counted(study, cohort, asked, opened)
-
-
-def _refuse_sources(study: Study) -> None:
-    for name in study.sources_of("jobs", "job_months"):
-        if any(path.suffix != ".parquet" for path in study.paths(name)):
-            raise UnsupportedError(f"source {name} is not Parquet: stage it first, or use follow_up")
-        if study.layouts[name].table == "jobs" and study.layouts[name].file_month:
-            raise UnsupportedError(f"source {name} has job spells in a file a month, which are not counted here: use follow_up")
-        if study.layouts[name].wide is not None or study.layouts[name].rows or study.sources[name].rows:
-            raise UnsupportedError(f"source {name} is wide or keeps only some rows, which is not counted here: use follow_up")
+    tell = progress or (lambda _: None)
+    if engine is not None:
+        return _counted(study, cohort, asked, engine, tell)
+    with Engines(study.engine) as engines:
+        return _counted(study, cohort, asked, engines.open(), tell)
 
 
 def _people(study: Study) -> Cohort:
@@ -141,12 +129,14 @@ def _people(study: Study) -> Cohort:
     )  # fmt: skip
 
 
-def _counted(study: Study, cohort: Cohort, asked: dict[str, Definition], engine: Engine) -> NationalCounts:
+def _counted(
+    study: Study, cohort: Cohort, asked: dict[str, Definition], engine: Engine, tell: Callable[[str], None]
+) -> NationalCounts:  # fmt: skip
     window = (-study.follow_up.history, study.follow_up.months)
     people = cohort.participants
     place = pd.Series(np.arange(len(people), dtype=np.int64), index=people["person_id"].to_numpy())
     yes = {name: np.zeros((len(people), len(word_numbers(window))), dtype=np.int64) for name in asked}
-    deliveries, rows = [JobDelivery(study, name, engine) for name in study.sources_of("jobs", "job_months")], []
+    deliveries, rows = [JobDelivery(study, name, engine, tell) for name in study.sources_of("jobs", "job_months")], []
     for delivery in deliveries:
         listed = cohort.keys[cohort.keys["source"] == delivery.name].drop_duplicates("delivery_key")
         person = place.reindex(listed["person_id"].to_numpy()).to_numpy()

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
@@ -64,7 +64,9 @@ def link(
     if damaged:
         # their rows would be strangers', and in a job register absence is a no
         rule = "keys of the delivery are on its linkage list but for their leading zeros"
-        remedy = "keep keys as text on both sides (Excel and columns of numbers take zeros away), or fill them up in one of the files"
+        remedy = (
+            "keep keys as text on both sides (Excel and columns of numbers take zeros away), or fill them up in one of the files"
+        )
         raise DataError([Problem(label, rule, remedy, count=damaged, unit="keys")])
     number, of_file = sum(staged.rows_in.values()), rows["file"].value_counts()
     if number and not len(rows):
@@ -108,8 +110,7 @@ def _in_engine(engine: Engine, staged: Staged, owner: pd.DataFrame, layout: Layo
     columns = arrow_schema(layout).names
     table = engine.read_parquet(staged.parquet, {column: column for column in columns})
     keys = engine.from_frame(owner[["delivery_key", "person_id"]].astype(str))
-    # sums over no rows are missing, not zero
-    counts = engine.collect(link_counts(table, "person_key", keys)).astype(float).fillna(0).iloc[0]
+    counts = engine.collect(link_counts(table, "person_key", keys)).iloc[0]
     rows = engine.collect(linked(table, "person_key", keys))
     damaged, otherwise = 0, without_zeros(owner["delivery_key"])
     if otherwise:
@@ -123,7 +124,7 @@ def _in_engine(engine: Engine, staged: Staged, owner: pd.DataFrame, layout: Layo
     return _as_typed(rows, layout), _number(counts["strangers"]), _number(counts["people"]), employers, damaged
 
 
-def _number(counted: object) -> int:
+def _number(counted: Any) -> int:
     """A count of an engine, whose sum over no rows is nothing."""
     return 0 if pd.isna(counted) else int(counted)
 
