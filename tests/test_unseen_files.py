@@ -436,3 +436,35 @@ def test_residence_in_months_from_stata(tmp_path):
             "dates": {"start": "yyyymm_first", "end": "yyyymm_last", "technical_end": "yyyymm_last"}}  # fmt: skip
     found = followed(write_study(tmp_path, {"jobs": JOBS, "residence": demo}))
     assert found.yes(P[0]) == [0, 1, 2, 3, 7, 8, 9, 10, 11, 12] and found.reason(P[0], 4) == "abroad"
+
+
+def test_month_tables_that_contradict_each_other(tmp_path):
+    text(tmp_path / "m1.csv", pd.DataFrame({"person_key": P, "work_2015_04": 1, "work_2015_05": 1}))
+    text(tmp_path / "m2.csv", pd.DataFrame({"person_key": P, "work_2015_05": [0] * 5 + [""], "work_2015_06": 0}))
+    source = {"layout": "month_table", "files": "m*.csv", "period": ["2015-04", "2015-06"]}
+    found = followed(write_study(tmp_path, {"jobs": source}, months=3))
+    assert counts(found, "severe")["jobs: cells of one person and month that say different things"] == 10
+    assert found.months(P[0]) == {0: None, 1: True, 2: True, 3: False}
+
+
+@pytest.mark.parametrize("levels", [["401101", "201199"], ["201199", "401101"]])
+def test_two_levels_of_education_on_one_day_in_any_order(tmp_path, levels):
+    jobs(tmp_path, [(P[0], "2015-01-01", "")])
+    text(tmp_path / "bu.csv", pd.DataFrame({"lnr": P[0], "aargang": 2014, "BU": levels}))
+    found = followed(write_study(tmp_path, {"jobs": JOBS, "bu": {"layout": "nudb_bu", "files": "bu.csv"}}))
+    assert found.cohort.participants.set_index("person_id").loc[P[0], "education_level"] == 4
+    assert counts(found, "severe")["bu: different levels of education of one person on one day"] == 2
+
+
+def test_residence_register_that_also_holds_people_abroad(tmp_path):
+    jobs(tmp_path, [(p, "2015-01-01", "") for p in P])
+    text(tmp_path / "f.csv", pd.DataFrame({
+        "w20_0450_lnr": [*P, P[0]], "REGSTAT": ["1.0"] * 6 + ["3.0"], "TILGDATO": [19800101] * 6 + [20150601],
+        "AVGDATO": ["20150531"] + [""] * 6, "TOMDATO": 20161231,
+    }))  # fmt: skip
+    demo = {"layout": "f_demo", "files": "f.csv", "period": ["2014-01", "2016-12"]}
+    told = followed(write_study(tmp_path, {"jobs": JOBS, "residence": demo}))
+    assert any("regstat has several codes" in rule for rule in counts(told, "severe"))
+    found = followed(write_study(tmp_path, {"jobs": JOBS, "residence": {**demo, "rows": {"REGSTAT": ["1"]}}}))
+    assert found.yes(P[0]) == [0, 1, 2] and found.reason(P[0], 4) == "abroad"
+    assert not any("regstat" in rule for rule in counts(found, "severe"))
