@@ -77,7 +77,8 @@ def test_every_benefit_has_words(benefit: str):
 def report(tmp_path_factory: pytest.TempPathFactory) -> Path:
     path = ips.simulate_study(tmp_path_factory.mktemp("worded") / "study", seed=3, participants=40)
     (path.parent / "benefits.toml").write_text(LAYOUT, encoding="utf-8")
-    (path.parent / "benefits.csv").write_text("person;benefit;start;end\nsomebody;A;2013-01-01;2013-02-01\n", encoding="utf-8")
+    somebody = ips.load_cohort(path).participants["person_id"].iloc[0]
+    (path.parent / "benefits.csv").write_text(f"person;benefit;start;end\n{somebody};A;2013-01-01;2013-02-01\n", encoding="utf-8")
     text = path.read_text(encoding="utf-8") + SOURCE + "".join(table(name, setting) for name, (setting, _) in CHANGED.items())
     # the primary definition asks for something too: the estimand must say so
     text = re.sub(r"(?m)^(\[employed\.ordinary\])$", r"\1\nminimum_weekly_hours = 4", text)

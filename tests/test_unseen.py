@@ -1,4 +1,4 @@
-"""Whole small studies in other shapes than the project's own; what must come out was decided before they were run."""
+"""Registers in other shapes than the project's own; what must come out was decided before they were run."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pyreadstat
 import pytest
+<<<<<<< HEAD
 from unseen_study import P, counts, followed, refused, text, write_study
 
 NAN = float("nan")
@@ -40,6 +41,21 @@ def ameld(folder, year, month, rows, *, key="lopenr_person", name=None, **column
 
 AMELD = {"layout": "ameld_statdata", "files": "ameld_statdata_*_m*.dta", "period": ["2015-04", "2016-03"]}
 
+=======
+from unseen_study import (
+    AMELD,
+    JOBS,
+    NAN,
+    P,
+    ameld,
+    counts,
+    followed,
+    jobs,
+    refused,
+    text,
+    write_study,
+)
+>>>>>>> h-unseen
 
 # ---------------------------------------------------------------- FD-Trygd, Stata
 
@@ -269,6 +285,7 @@ def test_parquet_of_every_type(tmp_path):
     found = followed(write_study(tmp_path, {"jobs": source}, ordinary={"minimum_weekly_hours": 37.5}))
     assert found.yes(P[0]) == list(range(3, 13))
     assert found.yes(P[-1]) == [3, 4, 5]  # half past one on 16 August in Oslo
+<<<<<<< HEAD
 
 
 # ---------------------------------------------------------------- keys
@@ -799,3 +816,5 @@ def test_residence_in_months_from_stata(tmp_path):
             "dates": {"start": "yyyymm_first", "end": "yyyymm_last", "technical_end": "yyyymm_last"}}  # fmt: skip
     found = followed(write_study(tmp_path, {"jobs": JOBS, "residence": demo}))
     assert found.yes(P[0]) == [0, 1, 2, 3, 7, 8, 9, 10, 11, 12] and found.reason(P[0], 4) == "abroad"
+=======
+>>>>>>> h-unseen

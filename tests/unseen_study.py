@@ -7,7 +7,9 @@ import re
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pandas as pd
+import pyreadstat
 from small_study import Followed
 
 import ips_outcomes as ips
@@ -87,3 +89,45 @@ def counts(found: Followed, severity: str = "") -> dict[str, int]:
     table = found.data.quality
     table = table[(table["count"] > 0) & ((table["severity"] == severity) if severity else True)]
     return {f"{s}: {r}": int(n) for s, r, n in zip(table["source"], table["rule"], table["count"], strict=True)}
+
+
+NAN = float("nan")
+JOBS = {"layout": "job_spells", "files": "jobs.csv", "period": ["2015-01", "2016-12"]}
+AMELD = {"layout": "ameld_statdata", "files": "ameld_statdata_*_m*.dta", "period": ["2015-04", "2016-03"]}
+
+
+def jobs(folder, rows):
+    """Generic job spells: (person, start, end)."""
+    return text(folder / "jobs.csv", pd.DataFrame(rows, columns=["person_key", "start", "end"]))
+
+
+def ameld(folder, year, month, rows, *, key="lopenr_person", name=None, **columns):
+    """A monthly file: rows of (person, basis, start, end)."""
+    day = lambda d: (np.datetime64(d) - np.datetime64("1960-01-01")).astype(float) if d else NAN  # noqa: E731
+    table = pd.DataFrame({
+        key: [str(r[0]) for r in rows], "lopenr_virksomhet": [f"8{n:09d}" for n in range(len(rows))],
+        "arb_type": ["ordinaertArbeidsforhold"] * len(rows), "arb_syss": [r[1] for r in rows],
+        "arb_start": np.array([day(r[2]) for r in rows], dtype=float), "arb_slutt": np.array([day(r[3]) for r in rows], dtype=float),
+        "arb_arbeidstid": [37.5] * len(rows), "lonn_kontant": [30_000.0] * len(rows),
+    })  # fmt: skip
+    for column, values in columns.items():
+        table[column] = values
+    path = folder / (name or f"ameld_statdata_{year}_m{month}.dta")
+    path.parent.mkdir(parents=True, exist_ok=True)
+    pyreadstat.write_dta(table, path)
+    return table
+
+
+def linkage(folder, keys, **more):
+    text(folder / "koblingsnokkel.csv", pd.DataFrame({"deltaker": P[: len(keys)], "lnr": keys, **more}))
+    return {"jobs": {"file": "koblingsnokkel.csv", "participant": "deltaker", "delivery": "lnr"}}
+
+
+def trial_people(**columns):
+    base = {"pas": P, "dato": ["2015-03-10"] * 6, "arm": [1, 2, 1, 2, 1, 2], "kjonn": [1, 2, 1, 2, 1, 2], "utd": ["401101"] * 6}
+    return pd.DataFrame({**base, **columns})
+
+
+TRIAL = {"layout": "trial", "columns": {"person_key": "pas", "index_date": "dato", "arm": "arm", "sex": "kjonn", "education": "utd"},
+         "values": {"arm": {"1": "ips", "2": "tau"}, "sex": {"1": "man", "2": "woman"}}}  # fmt: skip
+ARMS = {"arms": {"reference": "tau", "labels": {"ips": "IPS", "tau": "Usual care"}}}

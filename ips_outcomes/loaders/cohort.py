@@ -248,7 +248,9 @@ def _with_education(participants: pd.DataFrame, education: pd.DataFrame, ledger:
     """
     if not study.sources_of("education"):
         return participants
-    held = education[education["record"] == "highest"].sort_values(["person_id", "start"], kind="stable")
+    held = education[education["record"] == "highest"].sort_values(
+        ["person_id", "start", "level"], kind="stable", na_position="first"
+    )
     start = held["person_id"].map(participants.set_index("person_id")["index_date"])
     last = held[(held["start"] < start).to_numpy()].drop_duplicates("person_id", keep="last").set_index("person_id")
     registered = participants["person_id"].map(last["level"]).astype("Int64")

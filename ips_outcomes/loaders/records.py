@@ -84,6 +84,9 @@ def load_education(reading: Reading) -> pd.DataFrame:
             "completed": _or_nothing(rows, "completed"), "file": rows["file"].to_numpy(), "row": rows["row"].to_numpy(),
         }))  # fmt: skip
         if record == "highest" and len(rows):
+            levels = parts[-1].groupby(["person_id", "start"])["level"].transform("nunique")
+            ledger.flag(parts[-1], levels > 1, name, "different levels of education of one person on one day", "the highest counts",
+                        "severe")  # fmt: skip
             held = parts[-1].sort_values(["person_id", "start"], kind="stable")
             before = held.groupby("person_id")["level"].shift()
             fell = ((held["level"] < before) & held["level"].notna()).fillna(False)

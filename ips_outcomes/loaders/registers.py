@@ -30,6 +30,11 @@ def load_employment(reading: Reading) -> tuple[pd.DataFrame, pd.DataFrame]:
     for name, delivery, rows in all_checked(reading, "jobs", "job_months"):
         monthly = delivery.layout.table == "job_months"
         columns = delivery.layout.columns
+        if delivery.layout.wide is not None:
+            cell = ["person_id", "file_month"]
+            differ = rows[rows["kind"].notna()].groupby(cell)["kind"].transform("nunique").reindex(rows.index) > 1
+            ledger.flag(rows, differ, name, "cells of one person and month that say different things", "a yes counts; is one file a "
+                        "stale copy?", "severe")  # fmt: skip
         if "kind" in columns:
             not_a_job = rows["kind"].eq("none").to_numpy()
             rule = "month out of work" if delivery.layout.wide else "pension or benefit record, not a job"

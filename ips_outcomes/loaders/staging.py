@@ -40,6 +40,8 @@ __all__ = ["Staged", "arrow_schema", "stage", "staging_folder"]
 _LARGE = 64 * 2**20
 #: Rows kept as written, to say how a column of dates may be meant.
 _SAMPLE = 1_000
+#: Columns that say of a row whether it speaks of a resident at all; what their codes mean, the study must know.
+_STANDING = {"residence": "regstat"}
 #: Bump when the staged form changes.
 _FORM = 1
 
@@ -157,6 +159,7 @@ class _OneFile:
         self.doubtful: list[Suspicion] = []
         self.samples: dict[str, tuple[pd.Series, str]] = {}
         self.kinds: dict[str, set[str]] = {}
+        self.standing: set[object] = set()
 
     def __enter__(self) -> _OneFile:
         self.raw = open_raw(self.path, self.layout, self.source)
@@ -191,6 +194,9 @@ class _OneFile:
             else:
                 scan.look_at(frame)
             frame = frame.set_axis(pd.Index(self.columns, dtype=object), axis=1)
+            for number, name in enumerate(self.columns):
+                if name.casefold() == _STANDING.get(self.layout.table) and name not in self.found.rows:
+                    self.standing |= set(frame.iloc[:, number].dropna().unique())
             for column, name in self.found.names.items():
                 self.kinds.setdefault(column, set()).add("number" if frame[name].dtype.kind in "iuf" else "text")
                 if self.layout.columns[column].type == "date" and column not in self.samples:
@@ -236,6 +242,12 @@ class _OneFile:
              "severity": "severe", "action": "look at the column: too many for chance, too few to be sure"}
             for doubt in self.doubtful
         ]  # fmt: skip
+        if len(self.standing) > 1:
+            findings.append({
+                "rule": f"column {_STANDING[self.layout.table]} has several codes, and the study does not say which are residents",
+                "count": len(self.standing), "total": len(self.standing), "unit": "codes", "severity": "severe",
+                "action": "every row is read as one of a resident; name the codes with rows under the source",
+            })  # fmt: skip
         return {"file": self.label, "rows": self.rows, "names": self.found.names, "findings": findings,
                 "kinds": {c: sorted(k) for c, k in self.kinds.items()},
                 "absent": sorted(set(self.layout.columns) - set(self.found.names) - set(self.found.boxes)

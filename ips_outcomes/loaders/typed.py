@@ -12,6 +12,8 @@ from collections import Counter
 
 import numpy as np
 import pandas as pd
+import pyarrow as pa
+import pyarrow.compute as pc
 
 from ips_outcomes.loaders.columns import Found
 from ips_outcomes.loaders.convert import as_key, as_text, convert
@@ -112,18 +114,19 @@ def _tidied(values: pd.Series, spec: Column, codes: dict[str, str] | None) -> pd
     if spec.type in ("number", "integer", "date", "month"):
         return values.mask(values == ".", "")
     known = codes if codes is not None else spec.codes
-    text = as_key(values)
+    written = pc.utf8_trim_whitespace(pa.array(values.to_numpy(), pa.string(), from_pandas=True))
     if not known:
-        return text
-    plain = as_text(values)
-    text = plain.where(plain.isin(known), text)
+        odd = pc.or_(pc.equal(written, "."), pc.ends_with(written, ".0"))
+        return as_key(values) if pc.any(odd).as_py() else values
+    distinct = pc.unique(written).to_pandas().dropna()
+    text = distinct.where(distinct.isin(known), as_key(distinct))
     if spec.type == "text":
         # of codes that are kept as they are, 1A is 1a
-        strange = (text != "") & ~text.isin(known)
-        if strange.any():
-            same = {code.casefold(): code for code in known}
-            text = text.mask(strange, text[strange].str.casefold().map(same).fillna(text[strange]))
-    return text
+        same = {code.casefold(): code for code in known}
+        text = text.where(text.isin(known), text.str.casefold().map(same).fillna(text))
+    if text.eq(distinct).all():
+        return values
+    return pd.Series(written.to_pandas().map(dict(zip(distinct, text, strict=True))).to_numpy(dtype=object), index=values.index)
 
 
 def yearly(layout: Layout) -> bool:
