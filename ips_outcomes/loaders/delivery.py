@@ -125,11 +125,7 @@ def _refuse_wrong_layout(delivery: Delivery, staged: Staged) -> None:
             remedy = "check the layout, or the codes and column names in the study file"
             if spec.type == "number":
                 mark, other = ("comma", ".") if (source.decimal or layout.text.decimal) == "," else ("point", ",")
-<<<<<<< HEAD
-                remedy += f'; decimals are read with a {mark}: where the file has the other mark, write decimal = "{other}" under the source'
-=======
                 remedy += f'; decimals are read with a {mark}: where the file has the other mark, write decimal = "{other}"'
->>>>>>> h-unseen
             if spec.type == "date" and (meant := _meant(staged, column, spec, "1900-01-01", _DISTANT)):
                 rule, remedy = meant, f"{remedy}, or say dates.{column} under the source"
             problems.append(Problem(delivery.label, rule, remedy, f"column {called}", bad))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
@@ -64,13 +64,7 @@ def link(
     if damaged:
         # their rows would be strangers', and in a job register absence is a no
         rule = "keys of the delivery are on its linkage list but for their leading zeros"
-<<<<<<< HEAD
-        remedy = (
-            "keep keys as text on both sides (Excel and columns of numbers take zeros away), or fill them up in one of the files"
-        )
-=======
         remedy = "keep keys as text on both sides (Excel and columns of numbers take zeros away), or fill them up in one file"
->>>>>>> h-unseen
         raise DataError([Problem(label, rule, remedy, count=damaged, unit="keys")])
     number, of_file = sum(staged.rows_in.values()), rows["file"].value_counts()
     if number and not len(rows):
@@ -128,11 +122,7 @@ def _in_engine(engine: Engine, staged: Staged, owner: pd.DataFrame, layout: Layo
     return _as_typed(rows, layout), _number(counts["strangers"]), _number(counts["people"]), employers, damaged
 
 
-<<<<<<< HEAD
-def _number(counted: Any) -> int:
-=======
 def _number(counted: float | None) -> int:
->>>>>>> h-unseen
     """A count of an engine, whose sum over no rows is nothing."""
     return 0 if counted is None or pd.isna(counted) else int(counted)
 

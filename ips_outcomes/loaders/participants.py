@@ -51,13 +51,7 @@ def load_participants(study: Study, ledger: Ledger) -> pd.DataFrame:
     rows["arm"] = rows["arm"] if study.arms else "all"
     status = rows["status"] if told else pd.Series("included", index=rows.index)
     if told:
-<<<<<<< HEAD
-        ledger.flag(
-            rows, status.isna(), name, "status left blank", "counted as included; write down what became of them", "severe"
-        )
-=======
         ledger.flag(rows, status.isna(), name, "status left blank", "counted as included", "severe")
->>>>>>> h-unseen
     rows["status"] = status.fillna("included")
     blank = rows["person_key"].isna()
     rows = ledger.set_aside(rows, blank, name, "row without a participant key", "not used", severity="severe")
