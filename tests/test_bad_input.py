@@ -402,7 +402,7 @@ def test_faults_in_several_registers_are_told_in_one_run(study, refused):
     change(study, "faste_opplysninger.csv", lambda raw: raw.replace(b"doeds_dato", b"x", 1))
     change(study, "f_demo.csv", lambda raw: b"")
     change(study, "tiltak.csv", lambda raw: raw.replace(b"tiltakskode", b"kode", 1))
-    assert problems(refused(study, "f_jobber.csv", "no key in the delivery is on its linkage list")) == 5
+    assert problems(refused(study, "f_jobber.csv", "on its linkage list but for their leading zeros")) == 5
 
 
 @pytest.mark.parametrize("column, value, said", [
