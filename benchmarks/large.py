@@ -11,7 +11,7 @@ HERE = Path(__file__).parent
 
 
 def main() -> None:
-    sizes = ["--sizes", "1000000", "10000000", "--peers", "ips", "--name", "spells_large"]
+    sizes = ["--sizes", "1000000", "10000000", "--peers", "polars", "ips", "--name", "spells_large"]
     subprocess.run([sys.executable, str(HERE / "run.py"), *sizes], check=True)
     with tempfile.TemporaryDirectory() as folder:
         nation = ["simulate", "--national", "50000000", "--out", f"{folder}/nation", "--seed", "3"]

@@ -12,9 +12,9 @@ import sys
 import time
 from pathlib import Path
 
-HISTORY, MONTHS = 24, 43
-WINDOW = (-HISTORY, MONTHS)
-NUMBER = HISTORY + MONTHS + 1
+#: Months 1 to 43, as in a long-term follow-up: a million spells make 14 million person-months.
+WINDOW = (1, 43)
+NUMBER = WINDOW[1] - WINDOW[0] + 1
 
 
 def pandas_expanded(path: Path):
@@ -85,19 +85,16 @@ def _ips_words(engine, path: Path):
 
     # text of plain numbers without a layout: what a staged delivery is made from
     spells = engine.read_parquet([path]) if path.suffix == ".parquet" else engine._connection.read_csv(str(path))
-    return spell_words(spells, ["person", "arm"], window=WINDOW, words={"yes": None})
+    return spell_words(spells, "person", window=WINDOW, words={"yes": None}, carry=["arm"])
 
 
 def ips_rates(path: Path, engine):
-    import numpy as np
+    from ips_outcomes.engine.words import everybody
+    from ips_outcomes.followup.words import count_words
 
-    from ips_outcomes.followup.words import PersonWords, columns_of
-
-    people = engine.collect(_ips_words(engine, path))
-    yes = columns_of(people, "yes", WINDOW)
-    known = {"job": np.full_like(yes, 2**60 - 1)}
-    counts = PersonWords(people["person"].to_numpy(), people["arm"].to_numpy(), WINDOW, known, {"job": yes}).counts()
-    return counts.pivot(index="arm", columns="month", values="events"), counts[counts["month"] == 0].set_index("arm")["n"]
+    people = everybody(_ips_words(engine, path), "known", WINDOW)
+    counts = count_words(engine, people, "arm", window=WINDOW, observed="known", yes=["yes"])
+    return counts.pivot(index="arm", columns="month", values="events"), counts[counts["month"] == WINDOW[0]].set_index("arm")["n"]
 
 
 def ips_panel(path: Path, engine):
@@ -109,9 +106,12 @@ def ips_panel(path: Path, engine):
     people = engine.collect(_ips_words(engine, path))
     cells = unpack(columns_of(people, "yes", WINDOW), WINDOW)
     arms = pd.Categorical(people["arm"])
+    person = people["person"].to_numpy()
+    if len(person) and person.max() < 2**31:
+        person = person.astype(np.int32)
     return pd.DataFrame({
-        "person": np.repeat(people["person"].to_numpy(), NUMBER), "arm": pd.Categorical.from_codes(np.repeat(arms.codes, NUMBER), dtype=arms.dtype),
-        "month": np.tile(np.arange(WINDOW[0], WINDOW[1] + 1, dtype=np.int16), len(people)), "employed": cells.ravel(),
+        "person": np.repeat(person, NUMBER), "arm": pd.Categorical.from_codes(np.repeat(arms.codes, NUMBER), dtype=arms.dtype),
+        "month": np.tile(np.arange(WINDOW[0], WINDOW[1] + 1, dtype=np.int8), len(people)), "employed": cells.ravel(),
     }, copy=False)  # fmt: skip
 
 
@@ -130,7 +130,7 @@ def fingerprint_panel(panel) -> str:
     import numpy as np
 
     person, month, employed = (panel[c].to_numpy() for c in ("person", "month", "employed"))
-    by_month = np.bincount(month[employed].astype(np.int64) + HISTORY, minlength=NUMBER)
+    by_month = np.bincount(month[employed].astype(np.int64), minlength=WINDOW[1] + 1)
     mixed = int((person[employed] % 1_009 * (month[employed].astype(np.int64) + 25)).sum())
     return hashlib.sha256(repr((len(panel), by_month.tolist(), mixed)).encode()).hexdigest()[:12]
 

@@ -14,7 +14,7 @@ from typing import Any
 
 from ips_outcomes.errors import UnsupportedError
 
-__all__ = ["WORD", "linked", "link_counts", "month_words", "spell_words", "word_counts", "word_name", "word_numbers"]
+__all__ = ["WORD", "linked", "link_counts", "month_words", "spell_words", "everybody", "word_counts", "word_name", "word_numbers"]
 
 #: Months in a word.
 WORD = 60
@@ -67,7 +67,7 @@ def _mask(first: Column, last: Column, number: int, window: tuple[int, int]) -> 
 def spell_words(
     spells: Table, by: str | Sequence[str], *, window: tuple[int, int], words: Mapping[str, Column | None],
     first: str | Mapping[str, str] = "first", last: str | Mapping[str, str] = "last",
-    counts: Mapping[str, Column] | None = None,
+    counts: Mapping[str, Column] | None = None, carry: Sequence[str] = (),
 ) -> Table:  # fmt: skip
     """Union of spells as words, one row a person, in one pass over the spells.
 
@@ -85,6 +85,8 @@ def spell_words(
         Columns of the first and last month, for all words or by word. A spell with an empty one, or that ends before it starts, sets no bit.
     counts : mapping, optional
         Further columns: name -> boolean column whose true rows are counted.
+    carry : sequence of str
+        Columns that are the same in all rows of a person, such as the arm: kept, and not grouped by, which is quicker.
 
     Returns
     -------
@@ -112,7 +114,8 @@ def spell_words(
             made[word_name(name, number)] = builtins.bit_or(mask.fill_null(0))
     for name, rows in (counts or {}).items():
         made[name] = rows.fill_null(False).cast("int64").sum()
-    return spells.group_by(list(by) if not isinstance(by, str) else by).aggregate(**made)
+    kept = {name: spells[name].arbitrary() for name in carry}
+    return spells.group_by(list(by) if not isinstance(by, str) else by).aggregate(**kept, **made)
 
 
 def month_words(
@@ -121,6 +124,14 @@ def month_words(
 ) -> Table:  # fmt: skip
     """Union of month records as words, one row a person; see `spell_words`."""
     return spell_words(records, by, window=window, words=words, first=month, last=month, counts=counts)
+
+
+def everybody(people: Table, name: str, window: tuple[int, int]) -> Table:
+    """The table with words that say of every month that it is observed, for people who are."""
+    import ibis
+
+    full = ibis.literal((1 << WORD) - 1, "int64")
+    return people.mutate(**{word_name(name, number): full for number in word_numbers(window)})
 
 
 def word_counts(people: Table, by: str, *, window: tuple[int, int], observed: str, yes: Sequence[str]) -> Table:

@@ -51,10 +51,13 @@ def unpack(words: Words, window: tuple[int, int]) -> NDArray[np.bool_]:
     >>> unpack(np.array([[11]]), (0, 4)).astype(int).tolist()
     [[1, 1, 0, 1, 0]]
     """
-    months = np.arange(window[0], window[1] + 1)
-    cells = np.empty((len(words), len(months)), dtype=bool)
-    for column, month in enumerate(months):
-        cells[:, column] = (words[:, month // WORD - window[0] // WORD] >> np.int64(month % WORD)) & 1
+    cells = np.empty((len(words), window[1] - window[0] + 1), dtype=bool)
+    for column, number in enumerate(word_numbers(window)):
+        low, high = max(WORD * number, window[0]), min(WORD * number + WORD - 1, window[1])
+        # the bytes of a word, lowest first, are its months in their order
+        bytes_ = np.ascontiguousarray(words[:, column], dtype="<i8").view(np.uint8).reshape(-1, 8)
+        bits = np.unpackbits(bytes_, axis=1, bitorder="little").view(bool)
+        cells[:, low - window[0] : high - window[0] + 1] = bits[:, low - WORD * number : high - WORD * number + 1]
     return cells
 
 
