@@ -24,8 +24,11 @@ if TYPE_CHECKING:
     from ips_outcomes.errors import DataError, StudyError, UnsupportedError
     from ips_outcomes.estimates import Estimates, combine
     from ips_outcomes.followup import FollowUp, follow_up
+    from ips_outcomes.followup.national import count_months
     from ips_outcomes.loaders import Cohort, load_cohort
     from ips_outcomes.reporting import write_report
+    from ips_outcomes.reporting.checking import check_study
+    from ips_outcomes.reporting.export import export_study
     from ips_outcomes.simulation import simulate_study
     from ips_outcomes.study import Study, load_study
 
@@ -39,9 +42,12 @@ _HOME = {
     "UnsupportedError": "ips_outcomes.errors",
     "baseline_table": "ips_outcomes.analysis",
     "combine": "ips_outcomes.estimates",
+    "check_study": "ips_outcomes.reporting.checking",
     "compare_arms": "ips_outcomes.analysis",
+    "count_months": "ips_outcomes.followup.national",
     "cumulative_incidence": "ips_outcomes.analysis",
     "employment_rates": "ips_outcomes.analysis",
+    "export_study": "ips_outcomes.reporting.export",
     "follow_up": "ips_outcomes.followup",
     "hazard_ratio": "ips_outcomes.analysis",
     "load_cohort": "ips_outcomes.loaders",
@@ -61,10 +67,13 @@ __all__ = [
     "UnsupportedError",
     "__version__",
     "baseline_table",
+    "check_study",
     "combine",
     "compare_arms",
+    "count_months",
     "cumulative_incidence",
     "employment_rates",
+    "export_study",
     "follow_up",
     "hazard_ratio",
     "load_cohort",

@@ -215,6 +215,27 @@ def export(study: Path, out: Path, formats: str) -> None:
 
 
 @main.command()
+@_STUDY
+@click.option("--out", required=True, metavar="FOLDER", type=click.Path(path_type=Path),
+              help="Folder to write; small counts are not hidden in it, and it stays on the server.")  # fmt: skip
+@click.option("--definition", "definitions", multiple=True, metavar="NAME",
+              help="A definition of employed; may be repeated. [default: all of the study]")  # fmt: skip
+def count(study: Path, out: Path, definitions: tuple[str, ...]) -> None:
+    """Count people in work by month and arm, without a row a person-month.
+
+    For registers of any size: job files are turned into words of months inside
+    DuckDB or Spark, as [engine] in the study file says. Definitions that look
+    at hours, pay or benefits are refused; RUN answers those.
+    """
+    progress = _Progress()
+    with _telling_errors(progress):
+        from ips_outcomes.reporting.counting import write_counts
+
+        path = write_counts(study, out, definitions or None, progress)
+    click.echo(str(path))
+
+
+@main.command()
 @click.argument("before", metavar="EARLIER", type=click.Path(path_type=Path))
 @click.argument("after", metavar="LATER", type=click.Path(path_type=Path))
 @click.option("--out", metavar="FOLDER", type=click.Path(path_type=Path), help="Folder for compare.html and its tables as CSV.")

@@ -16,7 +16,7 @@ from click.testing import CliRunner, Result
 import ips_outcomes as ips
 from ips_outcomes.cli import main
 
-COMMANDS = ("run", "demo", "check", "simulate", "export", "compare", "layouts", "pseudonymise")
+COMMANDS = ("run", "demo", "check", "simulate", "export", "compare", "count", "layouts", "pseudonymise")
 
 
 @pytest.fixture(scope="module")

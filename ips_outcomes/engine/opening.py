@@ -104,10 +104,7 @@ class Engine:
         self._made += 1
         return f"ips_{id(self)}_{self._made}"
 
-    def read_parquet(
-        self, paths: Sequence[Path], columns: Mapping[str, str] | None = None, *, with_file: bool = False,
-        where_row: bool = False,
-    ) -> Table:  # fmt: skip
+    def read_parquet(self, paths: Sequence[Path], columns: Mapping[str, str] | None = None) -> Table:
         """Parquet files that are alike in columns, as one table.
 
         Parameters
@@ -116,10 +113,6 @@ class Engine:
             The files.
         columns : mapping, optional
             Name in the table -> name in the files; only these are read. All columns by default.
-        with_file : bool
-            Add ``file``, the file's name without its folder.
-        where_row : bool
-            Add ``file`` and ``row``, the row's number in its file, from 1.
 
         Raises
         ------
@@ -131,17 +124,8 @@ class Engine:
         paths = [Path(path).resolve() for path in paths]
         self._check(paths, columns)
         with _guarded(self.name):
-            table = self._read(paths, with_file=with_file or where_row, where_row=where_row)
-            kept = dict(columns) if columns is not None else {c: c for c in table.columns}
-            extra = {c: c for c in (("file", "row") if where_row else ("file",) if with_file else ())}
-            return table.select(**{new: table[old] for new, old in {**kept, **extra}.items()})
-
-    def columns(self, path: Path) -> list[str]:
-        """Names of a Parquet file's columns, as written in the file."""
-        import pyarrow.parquet as pq
-
-        self._check([Path(path).resolve()], None)
-        return list(pq.read_schema(path).names)
+            table = self._read(paths)
+            return table if columns is None else table.select(**{new: table[old] for new, old in columns.items()})
 
     def _check(self, paths: list[Path], columns: Mapping[str, str] | None) -> None:
         import pyarrow as pa
@@ -164,7 +148,7 @@ class Engine:
         if problems:
             raise DataError(problems)
 
-    def _read(self, paths: list[Path], *, with_file: bool, where_row: bool) -> Table:
+    def _read(self, paths: list[Path]) -> Table:
         raise NotImplementedError
 
     def from_frame(self, frame: pd.DataFrame) -> Table:
@@ -173,10 +157,6 @@ class Engine:
 
     def keep(self, expression: Table) -> Table:
         """Run an expression once and keep its rows inside the engine, for several later questions."""
-        raise NotImplementedError
-
-    def write_parquet(self, expression: Table, folder: Path) -> list[Path]:
-        """Write the rows of an expression as Parquet files into a folder that does not exist yet, and name them."""
         raise NotImplementedError
 
     def close(self) -> None:
@@ -201,13 +181,8 @@ class Engine:
 class _Duck(Engine):
     name = "duckdb"
 
-    def _read(self, paths: list[Path], *, with_file: bool, where_row: bool) -> Table:
-        table = self._connection.read_parquet([str(path) for path in paths], filename=with_file, file_row_number=where_row)
-        from ips_outcomes.engine import builtins
-
-        if with_file:
-            table = table.mutate(file=builtins.parse_filename(table.filename)).drop("filename")
-        return table.mutate(row=table.file_row_number + 1).drop("file_row_number") if where_row else table
+    def _read(self, paths: list[Path]) -> Table:
+        return self._connection.read_parquet([str(path) for path in paths])
 
     def from_frame(self, frame: pd.DataFrame) -> Table:
         with _guarded(self.name):
@@ -216,18 +191,6 @@ class _Duck(Engine):
     def keep(self, expression: Table) -> Table:
         with _guarded(self.name):
             return self._connection.create_table(self._fresh(), expression, temp=True)
-
-    def write_parquet(self, expression: Table, folder: Path) -> list[Path]:
-        folder = Path(folder).resolve()
-        if folder.exists():
-            raise UnsupportedError(f"{folder} exists already; choose another folder")
-        if "'" in str(folder):
-            raise UnsupportedError("a folder's name holds a quotation mark: choose another")
-        with _guarded(self.name):
-            query = self._connection.compile(expression)
-            # text that Ibis made from a checked expression, and a folder's name without a quotation mark
-            self._connection.raw_sql(f"COPY ({query}) TO '{folder}' (FORMAT parquet, PER_THREAD_OUTPUT true)").fetchall()
-        return sorted(folder.rglob("*.parquet"))
 
     def close(self) -> None:
         self._connection.disconnect()
@@ -248,20 +211,8 @@ class _Spark(Engine):
         self._views = [*getattr(self, "_views", []), name]
         return self._connection.table(name)
 
-    def _read(self, paths: list[Path], *, with_file: bool, where_row: bool) -> Table:
-        import pyarrow as pa
-        import pyarrow.parquet as pq
-        from pyspark.sql import functions as f
-
-        frame = self.session.read.parquet(*(f"file://{path}" for path in paths))
-        for field in pq.read_schema(paths[0]):
-            if pa.types.is_timestamp(field.type) and field.type.unit == "ns":
-                # what pandas writes; Spark reads it as a whole number, by the setting below
-                moment = f.timestamp_micros((f.col(f"`{field.name}`") / 1000).cast("long"))
-                frame = frame.withColumn(field.name, moment.cast("timestamp_ntz"))
-        extra = [f.col("_metadata.file_name").alias("file")] if with_file else []
-        extra += [(f.col("_metadata.row_index") + 1).alias("row")] if where_row else []
-        return self._view(frame.select("*", *extra) if extra else frame)
+    def _read(self, paths: list[Path]) -> Table:
+        return self._view(self.session.read.parquet(*(f"file://{path}" for path in paths)))
 
     def from_frame(self, frame: pd.DataFrame) -> Table:
         with _guarded(self.name):
@@ -275,14 +226,6 @@ class _Spark(Engine):
             frame = self._frame(expression).persist()
             self._kept = [*getattr(self, "_kept", []), frame]
             return self._view(frame)
-
-    def write_parquet(self, expression: Table, folder: Path) -> list[Path]:
-        folder = Path(folder).resolve()
-        if folder.exists():
-            raise UnsupportedError(f"{folder} exists already; choose another folder")
-        with _guarded(self.name):
-            self._frame(expression).write.parquet(f"file://{folder}")
-        return sorted(folder.rglob("*.parquet"))
 
     def close(self) -> None:
         for frame in getattr(self, "_kept", []):
@@ -424,7 +367,6 @@ def _open_spark(master: str | None, limit: int | None, threads: int | None, spil
         "spark.sql.ansi.enabled": "true", "spark.sql.execution.arrow.pyspark.enabled": "true",
         "spark.sql.catalogImplementation": "in-memory", "spark.local.dir": str(spill),
         "spark.sql.warehouse.dir": str(spill / "warehouse"), "spark.log.level": "OFF",
-        "spark.sql.legacy.parquet.nanosAsLong": "true",
     }  # fmt: skip
     if master.startswith("local"):
         settings |= {"spark.driver.host": "127.0.0.1", "spark.driver.bindAddress": "127.0.0.1",
