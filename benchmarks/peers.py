@@ -89,11 +89,14 @@ def _ips_words(engine, path: Path):
 
 
 def ips_rates(path: Path, engine):
-    from ips_outcomes.engine.words import everybody
-    from ips_outcomes.followup.words import count_words
+    import numpy as np
 
-    people = everybody(_ips_words(engine, path), "known", WINDOW)
-    counts = count_words(engine, people, "arm", window=WINDOW, observed="known", yes=["yes"])
+    from ips_outcomes.followup.words import PersonWords, columns_of
+
+    people = engine.collect(_ips_words(engine, path))
+    yes = columns_of(people, "yes", WINDOW)
+    known = {"job": np.full_like(yes, 2**60 - 1)}
+    counts = PersonWords(people["person"].to_numpy(), people["arm"].to_numpy(), WINDOW, known, {"job": yes}).counts()
     return counts.pivot(index="arm", columns="month", values="events"), counts[counts["month"] == WINDOW[0]].set_index("arm")["n"]
 
 

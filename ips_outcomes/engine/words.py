@@ -14,7 +14,7 @@ from typing import Any
 
 from ips_outcomes.errors import UnsupportedError
 
-__all__ = ["WORD", "linked", "link_counts", "month_words", "spell_words", "everybody", "word_counts", "word_name", "word_numbers"]
+__all__ = ["WORD", "linked", "link_counts", "month_words", "spell_words", "word_counts", "word_name", "word_numbers"]
 
 #: Months in a word.
 WORD = 60
@@ -124,14 +124,6 @@ def month_words(
 ) -> Table:  # fmt: skip
     """Union of month records as words, one row a person; see `spell_words`."""
     return spell_words(records, by, window=window, words=words, first=month, last=month, counts=counts)
-
-
-def everybody(people: Table, name: str, window: tuple[int, int]) -> Table:
-    """The table with words that say of every month that it is observed, for people who are."""
-    import ibis
-
-    full = ibis.literal((1 << WORD) - 1, "int64")
-    return people.mutate(**{word_name(name, number): full for number in word_numbers(window)})
 
 
 def word_counts(people: Table, by: str, *, window: tuple[int, int], observed: str, yes: Sequence[str]) -> Table:

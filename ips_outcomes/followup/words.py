@@ -185,10 +185,11 @@ class PersonWords:
 
 def _by_group(words: Words, code: NDArray[np.intp], groups: int, window: tuple[int, int]) -> NDArray[np.int64]:
     counts = np.zeros((groups, window[1] - window[0] + 1), dtype=np.int64)
-    for group in range(groups):
-        own = words[code == group]
-        for column, month in enumerate(range(window[0], window[1] + 1)):
-            counts[group, column] = ((own[:, month // WORD - window[0] // WORD] >> np.int64(month % WORD)) & 1).sum()
+    # in blocks, so that no more than some people's months are ever spread out
+    for start in range(0, len(words), _BLOCK):
+        cells, own = unpack(words[start : start + _BLOCK], window).view(np.uint8), code[start : start + _BLOCK]
+        for group in np.unique(own):
+            counts[group] += cells[own == group].sum(axis=0, dtype=np.int64)
     return counts
 
 
