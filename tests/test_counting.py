@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
 from click.testing import CliRunner
 
@@ -24,7 +25,8 @@ def test_counts_are_those_of_the_person_months(small_study_folder: Path, tmp_pat
     want = table.groupby(["arm", "month"])["ordinary"].agg(n="count", events="sum").reset_index()
     got = months.sort_values(["arm", "month"], ignore_index=True)[["arm", "month", "n", "events"]]
     pd.testing.assert_frame_equal(got, want, check_dtype=False)
-    assert (months["rate"].dropna() == (months["events"] / months["n"])[months["n"] > 0]).all()
+    known = months[months["n"] > 0]
+    assert np.allclose(known["rate"], known["events"] / known["n"]) and len(known) > 20
 
 
 def test_a_definition_that_looks_at_pay_is_refused_by_its_rule(small_study_folder: Path, tmp_path: Path) -> None:

@@ -150,7 +150,8 @@ def _outside_period(study: Study, tables: dict[str, pd.DataFrame], ledger: Ledge
             ledger.note(str(name), "last months of the delivery's period in which nothing begins or ends",
                         silent if silent >= 12 else 0, period[1] - period[0] + 1,
                         "read as: nothing happened; does the delivery reach as far as the study file says?",
-                        severity="severe", unit="months")  # fmt: skip
+                        # of jobs something is always reported; schemes and benefits of a small study do come to an end
+                        severity="severe" if table == "employment" else "warning", unit="months")  # fmt: skip
             out = (start > period[1]) | ((end != NO_MONTH) & (end < period[0]))
             ledger.flag(
                 rows, out, str(name), "spell that lies wholly outside the delivery's period", "speaks for no month", "note"

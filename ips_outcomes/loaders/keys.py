@@ -87,7 +87,7 @@ def without_zeros(keys: pd.Series) -> list[str]:
     Examples
     --------
     >>> without_zeros(pd.Series(["0012", "7100000000", "K3"]))[:2]
-    ['000012', '0000012']
+    ['00000000012', '0000000012']
     """
     known, found = set(keys), set[str]()
     for key in keys:
