@@ -19,6 +19,8 @@ __all__ = ["Reading", "all_checked", "months", "stack"]
 
 #: Above this share, and from this number on, what looks like slips is a wrong column or a code nobody explained.
 _SLIPS, _SEVERAL = 0.05, 3
+#: With one or two of them, the share that is too much for slips in a handful of rows.
+_FEW_ROWS = 0.25
 
 
 @dataclass(frozen=True)
@@ -63,7 +65,8 @@ def _checked(reading: Reading, name: str) -> tuple[Delivery, pd.DataFrame]:
         bad = rows[f"bad_{column}"].to_numpy()
         if spec.type == "date" and column != "technical_end":
             # a few are slips; many are a code for missing that nobody explained, and such spells go on
-            slips: Severity = "severe" if bad.sum() >= _SEVERAL and bad.mean() > _SLIPS else "warning"
+            many = len(bad) > 0 and bad.mean() > (_SLIPS if bad.sum() >= _SEVERAL else _FEW_ROWS)
+            slips: Severity = "severe" if many else "warning"
             rows = ledger.set_aside(rows, bad, name, f"impossible date in {column}", "not used", slips)
         elif spec.type in ("code", "checkbox") and layout.table != "people":
             rows = ledger.set_aside(rows, bad, name, f"code in {column} that the layout does not know", "not used",
