@@ -16,7 +16,7 @@ import numpy as np
 import pandas as pd
 
 from ips_outcomes.analysis.inputs import yes_no
-from ips_outcomes.analysis.proportions import Z95
+from ips_outcomes.analysis.limits import Z95
 from ips_outcomes.errors import UnsupportedError
 
 __all__ = ["REFERENCES", "by_regression", "describe", "mantel_haenszel"]

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from ips_outcomes.analysis.event_table import event_table, patterns
 from ips_outcomes.analysis.inputs import Data, require, times_table, with_arm
-from ips_outcomes.analysis.proportions import Z95
+from ips_outcomes.analysis.limits import Z95
 from ips_outcomes.errors import UnsupportedError
 from ips_outcomes.estimates import Estimates, tidy
 

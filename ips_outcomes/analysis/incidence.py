@@ -8,9 +8,10 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from ips_outcomes.analysis.capabilities import supports
 from ips_outcomes.analysis.event_table import EventTable, Patterns, WeightType, event_table, patterns
 from ips_outcomes.analysis.inputs import Data, as_list, group_name, require, times_table
-from ips_outcomes.analysis.proportions import Z95
+from ips_outcomes.analysis.limits import Z95
 from ips_outcomes.errors import UnsupportedError
 from ips_outcomes.estimates import Estimates, tidy
 
@@ -27,6 +28,7 @@ REFERENCES = (
 )
 
 
+@supports(entry=True, frequency_weights=True, probability_weights=True, competing="yes")
 def cumulative_incidence(
     data: Data, time: str = "time", event: str = "event", by: str | Sequence[str] | None = None, cause: int = 1,
     entry: str | None = None, weights: str | None = None, weight_type: WeightType = "frequency",

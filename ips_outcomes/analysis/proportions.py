@@ -12,17 +12,15 @@ Woolf B. Ann Hum Genet 1955;19:251-253. doi:10.1111/j.1469-1809.1955.tb01348.x
 from __future__ import annotations
 
 from math import erfc, sqrt
-from statistics import NormalDist
 
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["Z95", "newcombe", "odds_ratio", "pearson_p", "risk_ratio", "wilson"]
+from ips_outcomes.analysis.limits import Z95
+
+__all__ = ["newcombe", "odds_ratio", "pearson_p", "risk_ratio", "wilson"]
 
 Floats = NDArray[np.float64]
-
-#: Two-sided 95 %.
-Z95 = NormalDist().inv_cdf(0.975)
 
 
 def wilson(events: Floats, n: Floats) -> tuple[Floats, Floats]:
