@@ -20,7 +20,7 @@ from hypothesis import strategies as st
 from ips_outcomes.errors import DataError
 from ips_outcomes.loaders import text_files
 from ips_outcomes.loaders.convert import convert
-from ips_outcomes.loaders.files import chunks, column_names, open_raw, read_columns, read_text
+from ips_outcomes.loaders.files import chunks, column_names, open_raw, read_text
 from ips_outcomes.study import Column, Layout, Source
 
 FORMATS = ("csv", "parquet", "dta", "sav", "zsav", "xpt", "xlsx")
@@ -115,8 +115,9 @@ NUMBERED = ("yyyymmdd", "ddmmyyyy", "yyyymm_first", "yyyymm_last", "yyyy_first",
 
 
 def dated(path: Path, kind: str, *, how: Source | None = None) -> list[dt.date | None]:
-    table, formats = read_columns(path, ANY, how or source(), ["day"])
-    values, bad = convert(table["day"], Column(type="date", dates=kind, meaning="d"), file_format=formats["day"])
+    raw = open_raw(path, ANY, how or source())
+    table = pd.concat(chunks(raw, ["day"]))
+    values, bad = convert(table["day"], Column(type="date", dates=kind, meaning="d"), file_format=raw.formats.get("day", ""))
     assert (bad == (values.isna() & (table["day"].astype(str) != "") & table["day"].notna())).all()
     return [None if pd.isna(value) else value.date() for value in values]
 
@@ -482,7 +483,7 @@ def test_garbled_letters_are_counted_and_columns_still_found(tmp_path):
         assert findings["column fødselsår: values with UTF-8 letters shown as Latin-1"] == (2, 4)
         assert findings["column fødselsår: values with letters that an earlier program has lost"] == (1, 4)
         assert column_names(path, ANY, source()) == ["key", "fødselsår"]
-        assert read_columns(path, ANY, source(), ["fødselsår"])[0]["fødselsår"].tolist()[1] == "på"
+        assert next(chunks(open_raw(path, ANY, source()), ["fødselsår"]))["fødselsår"].tolist()[1] == "på"
         assert read_text(path, ";", "utf-8", [header]).shape == (4, 1)
         assert open_raw(path, ANY, source()).columns == ["key", header]
 

@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 
 from ips_outcomes.errors import DataError, Problem
-from ips_outcomes.loaders.delivery import Delivery, read_delivery
+from ips_outcomes.loaders.delivery import Delivery, read_linked
 from ips_outcomes.loaders.ledger import Ledger, Severity, row_names
 from ips_outcomes.loaders.linking import Engines
 from ips_outcomes.months import NO_MONTH, month_number, parse_month
@@ -57,7 +57,7 @@ def _checked(reading: Reading, name: str) -> tuple[Delivery, pd.DataFrame]:
     """The rows of known people, without those that repeat others or that cannot be true."""
     ledger = reading.ledger
     listed = reading.keys[reading.keys["source"] == name]
-    delivery = read_delivery(reading.study, name, ledger, listed, reading.engines, reading.tell)
+    delivery = read_linked(reading.study, name, ledger, listed, reading.engines, reading.tell)
     rows, layout = delivery.rows, delivery.layout
     values = [c for c in rows.columns if c not in ("row", "file")]
     rows = ledger.set_aside(rows, rows.duplicated(values), name, "row that repeats another", "not used", severity="note")

@@ -30,12 +30,6 @@ class Found:
     wide: list[tuple[str, int, int]] = field(default_factory=list)
     rows: dict[str, tuple[str, ...]] = field(default_factory=dict)
 
-    @property
-    def needed(self) -> list[str]:
-        """Every column that is read for its content."""
-        boxes = [name for group in self.boxes.values() for name, _ in group]
-        return list(dict.fromkeys([*self.names.values(), *boxes, *(name for name, _, _ in self.wide), *self.rows]))
-
 
 def _find(column: str, spec: Column, source: Source, names: Sequence[str]) -> tuple[str | None, str]:
     """The name in the file of one column of the layout, or why there is none."""

@@ -9,11 +9,11 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from ips_outcomes.loaders.dates import days_of, implausible_dates
+from ips_outcomes.loaders.dates import days_of
 from ips_outcomes.months import NO_MONTH
 from ips_outcomes.study import Column
 
-__all__ = ["as_key", "as_text", "convert", "implausible_dates"]
+__all__ = ["as_key", "as_text", "convert"]
 
 #: A whole number that a program wrote with a point.
 _POINT_ZERO = re.compile(r"^(-?\d+)\.0+$")

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from contextlib import nullcontext
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import numpy as np
@@ -18,7 +17,7 @@ from ips_outcomes.loaders.staging import Staged, stage
 from ips_outcomes.months import day_in_month
 from ips_outcomes.study import Column, Layout, Source, Study
 
-__all__ = ["Delivery", "look_at", "read_delivery"]
+__all__ = ["Delivery", "look_at", "read_delivery", "read_linked"]
 
 #: Above this share of unreadable values the layout, not the data, is wrong.
 _LAYOUT_IS_WRONG = 0.5
@@ -45,33 +44,36 @@ class Delivery:
         return self.files[0].name + (f" and {len(self.files) - 1} more files" if self.files[1:] else "")
 
 
-def read_delivery(
-    study: Study, name: str, ledger: Ledger, listed: pd.DataFrame | None = None, engines: Engines | None = None,
-    tell: Callable[[str], None] = lambda _: None,
-) -> Delivery:  # fmt: skip
-    """Read every file of a source into typed rows.
-
-    With ``listed`` (``person_id``, ``delivery_key``) only rows of these people
-    are brought into memory; the others are counted where they are. Without it
-    all rows are.
+def read_delivery(study: Study, name: str, ledger: Ledger) -> Delivery:
+    """Read every file of a source into typed rows, whoever they belong to.
 
     Raises
     ------
     DataError
         With all problems of all the source's files.
     """
-    source, layout, paths = study.sources[name], study.layouts[name], study.paths(name)
-    delivery = Delivery(name, layout, source, pd.DataFrame(), paths)
-    staged = look_at(study, name, tell, large=False if listed is None else None)
-    ledger.rows_in |= {(name, file): number for file, number in staged.rows_in.items()}
+    delivery = _without_rows(study, name)
+    staged = look_at(study, name, large=False)
     _note_files(delivery, staged, ledger)
-    if listed is None:
-        rows = staged.table
-    else:
-        with nullcontext(engines) if engines is not None else Engines(study.engine) as opened:
-            rows = link(study, opened, delivery.label, name, staged, listed, ledger)
-    rows = ledger.set_aside(rows, rows["left_out"], name, "row of another event or form", "not used", severity="note")
-    return Delivery(name, layout, source, rows.drop(columns="left_out"), paths)
+    return _of_this_form(delivery, staged.table, ledger)
+
+
+def read_linked(
+    study: Study, name: str, ledger: Ledger, listed: pd.DataFrame, engines: Engines, tell: Callable[[str], None] = lambda _: None
+) -> Delivery:
+    """Read a source and bring the rows of the people ``listed`` (``person_id``, ``delivery_key``) into memory.
+
+    The rows of others are counted where they lie.
+
+    Raises
+    ------
+    DataError
+        With all problems of all the source's files, or if the source knows nobody on the list.
+    """
+    delivery = _without_rows(study, name)
+    staged = look_at(study, name, tell)
+    _note_files(delivery, staged, ledger)
+    return _of_this_form(delivery, link(study, engines, delivery.label, name, staged, listed, ledger), ledger)
 
 
 def look_at(study: Study, name: str, tell: Callable[[str], None] = lambda _: None, *, large: bool | None = None) -> Staged:
@@ -83,12 +85,22 @@ def look_at(study: Study, name: str, tell: Callable[[str], None] = lambda _: Non
         With all problems of all the source's files.
     """
     staged = stage(study, name, tell, large=large)
-    _refuse_wrong_layout(Delivery(name, study.layouts[name], study.sources[name], pd.DataFrame(), study.paths(name)), staged)
+    _refuse_wrong_layout(_without_rows(study, name), staged)
     return staged
+
+
+def _without_rows(study: Study, name: str) -> Delivery:
+    return Delivery(name, study.layouts[name], study.sources[name], pd.DataFrame(), study.paths(name))
+
+
+def _of_this_form(delivery: Delivery, rows: pd.DataFrame, ledger: Ledger) -> Delivery:
+    rows = ledger.set_aside(rows, rows["left_out"], delivery.name, "row of another event or form", "not used", severity="note")
+    return replace(delivery, rows=rows.drop(columns="left_out"))
 
 
 def _note_files(delivery: Delivery, staged: Staged, ledger: Ledger) -> None:
     name, layout, number = delivery.name, delivery.layout, len(delivery.files)
+    ledger.rows_in |= {(name, file): rows for file, rows in staged.rows_in.items()}
     for column, count in staged.absent.items():
         if count and (layout.columns[column].name or column in delivery.source.columns):
             ledger.note(name, f"column {column} is not delivered", count, number, "treated as unknown", unit="files")

@@ -20,7 +20,7 @@ from ips_outcomes.loaders.table_files import EXCEL, PARQUET, open_excel, open_pa
 from ips_outcomes.loaders.text_files import TEXT, open_text
 from ips_outcomes.study import Layout, Source
 
-__all__ = ["TEXT", "Finding", "RawFile", "chunks", "column_names", "open_raw", "read_columns", "read_text"]
+__all__ = ["TEXT", "Finding", "RawFile", "chunks", "column_names", "open_raw", "read_text"]
 
 _NO_COLUMN = "the column is not in the file"
 
@@ -128,28 +128,9 @@ def _count_letters(raw: RawFile, table: pd.DataFrame) -> None:
             raw.tally.add(rule, lost(values), "kept as written: ask for the delivery again")
 
 
-def _whole(raw: RawFile, columns: list[str]) -> pd.DataFrame:
-    tables = list(chunks(raw, columns))
-    return pd.concat(tables) if len(tables) > 1 else tables[0]
-
-
 def column_names(path: Path, layout: Layout, source: Source) -> list[str]:
     """Names of a file's columns, with garbled letters as they were meant."""
     return [as_meant(name) for name in open_raw(path, layout, source).columns]
-
-
-def read_columns(path: Path, layout: Layout, source: Source, columns: list[str]) -> tuple[pd.DataFrame, dict[str, str]]:
-    """Some columns of a file, with the file's own format of each.
-
-    Raises
-    ------
-    DataError
-        If the file is empty, damaged, in another encoding, or of a type that
-        is not read.
-    """
-    raw = open_raw(path, layout, source)
-    formats = dict(zip(columns, (raw.formats.get(raw.columns[p], "") for p in _positions(raw, columns)), strict=True))
-    return _whole(raw, columns), formats
 
 
 def read_text(path: Path, delimiter: str, encoding: str, columns: list[str] | None) -> pd.DataFrame:
@@ -164,4 +145,4 @@ def read_text(path: Path, delimiter: str, encoding: str, columns: list[str] | No
     raw = _with_letters(open_text(path, delimiter, encoding))
     if columns is None:
         return pd.DataFrame([], columns=pd.Index([as_meant(name) for name in raw.columns], dtype=object))
-    return _whole(raw, columns)
+    return pd.concat(chunks(raw, columns))
