@@ -8,17 +8,31 @@ months, exactly, with no day counts and no rounding.
 from __future__ import annotations
 
 import re
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["NO_MONTH", "day_in_month", "month_label", "month_labels", "month_number", "parse_month"]
+__all__ = ["NO_MONTH", "calendar_month", "day_in_month", "month_label", "month_labels", "month_number", "parse_month"]
 
 #: Stands for "no month" in integer arrays; far outside any register.
 NO_MONTH = -(10**6)
 
 _MONTH_TEXT = re.compile(r"^(\d{4})-(0[1-9]|1[0-2])$")
+
+
+_Whole = TypeVar("_Whole", int, NDArray[np.int64])
+
+
+def calendar_month(year: _Whole, month: _Whole) -> _Whole:
+    """Calendar month number of a year and a month of it, 1 to 12.
+
+    Examples
+    --------
+    >>> calendar_month(2015, 1)
+    540
+    """
+    return (year - 1970) * 12 + month - 1
 
 
 def parse_month(text: str) -> int:
@@ -37,7 +51,7 @@ def parse_month(text: str) -> int:
     match = _MONTH_TEXT.match(text)
     if match is None:
         raise ValueError('a month is written as year and month, such as "2015-01"')
-    return (int(match[1]) - 1970) * 12 + int(match[2]) - 1
+    return calendar_month(int(match[1]), int(match[2]))
 
 
 def month_label(number: int) -> str:

@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 
 from ips_outcomes.loaders.ledger import Ledger, Severity
-from ips_outcomes.months import NO_MONTH, day_in_month, month_number
+from ips_outcomes.months import NO_MONTH, calendar_month, day_in_month, month_number
 from ips_outcomes.study import Study
 
 __all__ = ["check_between"]
@@ -182,7 +182,7 @@ def _late_reports(study: Study, ledger: Ledger) -> None:
             ledger.note(name, "the day of extraction is not stated", 1, 1, "late reports cannot be told from missing ones",
                         severity="warning", unit="sources")  # fmt: skip
             continue
-        taken = (source.extracted.year - 1970) * 12 + source.extracted.month - 1
+        taken = calendar_month(source.extracted.year, source.extracted.month)
         fresh = max(0, min(number, source.period_numbers[1] + _SETTLED - taken + 1))
         ledger.note(name, f"months extracted less than {_SETTLED} months after they ended", fresh, number,
                     "reports may still be replaced", severity="warning", unit="months")  # fmt: skip

@@ -61,7 +61,7 @@ def find_columns(path: Path, names: Sequence[str], layout: Layout, source: Sourc
     """Match a file's columns with the layout's, or say all that is in the way."""
     problems: list[Problem] = []
     columns, boxes = {}, {}
-    wide = _wide(names, layout)
+    wide = layout.wide.cells(names) if layout.wide is not None else []
     found: dict[str, tuple[str | None, str]] = {}
     for column, spec in layout.columns.items():
         if layout.wide is not None and column == layout.wide.becomes:
@@ -110,14 +110,3 @@ def _boxes(wanted: str, names: Sequence[str]) -> list[tuple[str, str]]:
     pattern = re.compile(re.escape(wanted) + r"___(_?[A-Za-z0-9]+)")
     matches = [(name, pattern.fullmatch(name)) for name in names]
     return [(name, re.sub(r"^_", "-", match[1])) for name, match in matches if match]
-
-
-def _wide(names: Sequence[str], layout: Layout) -> list[tuple[str, int, int]]:
-    if layout.wide is None:
-        return []
-    pattern = re.compile(layout.wide.pattern)
-    matches = [(name, pattern.fullmatch(name)) for name in names]
-    return [
-        (name, int(match["year"]), int(match["month"]) if "month" in pattern.groupindex else 0)
-        for name, match in matches if match
-    ]  # fmt: skip

@@ -7,6 +7,8 @@ import re
 import numpy as np
 import pandas as pd
 
+from ips_outcomes.months import calendar_month
+
 __all__ = ["days_of", "implausible_dates", "own_unit"]
 
 _NAT = np.datetime64("NaT", "D")
@@ -135,7 +137,7 @@ def _of_digits(digits: np.ndarray, kind: str) -> np.ndarray:
     if kind in ("yyyymm_first", "yyyymm_last"):
         year, month = digits // 100, digits % 100
         ok = (year >= 1000) & (year <= 9999) & (month >= 1) & (month <= 12)
-        return np.where(ok, _end_of(np.where(ok, (year - 1970) * 12 + month - 1, 0), kind, 1), _NAT)
+        return np.where(ok, _end_of(np.where(ok, calendar_month(year, month), 0), kind, 1), _NAT)
     if kind in ("yyyy_first", "yyyy_last"):
         ok = (digits >= 1000) & (digits <= 9999)
         return np.where(ok, _end_of(np.where(ok, (digits - 1970) * 12, 0), kind, 12), _NAT)
@@ -151,7 +153,7 @@ def _end_of(months: np.ndarray, kind: str, length: int) -> np.ndarray:
 
 def _calendar(year: np.ndarray, month: np.ndarray, day: np.ndarray) -> np.ndarray:
     ok = (year >= 1000) & (year <= 9999) & (month >= 1) & (month <= 12) & (day >= 1) & (day <= 31)
-    months = np.where(ok, (year - 1970) * 12 + month - 1, 0).astype("datetime64[M]")
+    months = np.where(ok, calendar_month(year, month), 0).astype("datetime64[M]")
     days = months.astype("datetime64[D]") + np.where(ok, day - 1, 0).astype("timedelta64[D]")
     return np.where(ok & (days.astype("datetime64[M]") == months), days, _NAT)
 

@@ -17,7 +17,7 @@ import pyarrow.compute as pc
 
 from ips_outcomes.loaders.columns import Found
 from ips_outcomes.loaders.convert import as_key, as_text, convert
-from ips_outcomes.months import NO_MONTH
+from ips_outcomes.months import NO_MONTH, calendar_month
 from ips_outcomes.study import Column, Layout, Source
 
 __all__ = ["Tally", "as_rows", "typed", "yearly"]
@@ -74,7 +74,7 @@ def as_rows(raw: pd.DataFrame, found: Found, layout: Layout, first_row: int, mon
         # numbers and text in one column would turn the code 201199 into 201199.0
         part = table.assign(**{layout.wide.becomes: (raw[name] if alike else as_text(raw[name])).to_numpy()})
         if month_of_year:
-            part["file_month"] = (year - 1970) * 12 + month_of_year - 1
+            part["file_month"] = calendar_month(year, month_of_year)
         else:
             part["year"] = year
         parts.append(part)
@@ -131,7 +131,7 @@ def _tidied(values: pd.Series, spec: Column, codes: dict[str, str] | None) -> pd
 
 def yearly(layout: Layout) -> bool:
     """Whether the year of a row stands in the name of a wide column."""
-    return layout.wide is not None and "(?P<month>" not in layout.wide.pattern
+    return layout.wide is not None and not layout.wide.by_month
 
 
 def _nothing(number: int, spec: Column) -> np.ndarray:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import re
 import tomllib
+from collections.abc import Iterable
 from importlib import resources
 from pathlib import Path
 from typing import Literal, get_args
@@ -162,6 +163,16 @@ class Wide(_Strict):
     def _pattern_names_year(cls, pattern: str) -> str:
         return name_pattern(pattern, "year")
 
+    @property
+    def by_month(self) -> bool:
+        """Whether a column is a month; otherwise it is a year."""
+        return "month" in re.compile(self.pattern).groupindex
+
+    def cells(self, names: Iterable[str]) -> list[tuple[str, int, int]]:
+        """Columns that the pattern names, each with its year and month (0 where columns are years)."""
+        matches = ((name, re.fullmatch(self.pattern, name)) for name in names)
+        return [(name, int(match["year"]), int(match["month"]) if self.by_month else 0) for name, match in matches if match]
+
 
 class TextFormat(_Strict):
     """How a text file is written."""
@@ -224,7 +235,7 @@ class Layout(_Strict):
         if both := [role for role in self.constants if role in self.columns]:
             raise ValueError(f"{', '.join(both)} is given both as a column and as a constant")
         lacking = [role for role in _NEEDED[table] if role not in self.columns]
-        if table == "job_months" and not self.file_month and (wide is None or "(?P<month>" not in wide.pattern):
+        if table == "job_months" and not self.file_month and (wide is None or not wide.by_month):
             lacking.append("file_month, or a wide pattern with the group month")
         if table == "income" and wide is None and "year" not in self.columns:
             lacking.append("year")
