@@ -9,7 +9,6 @@ from numpy.typing import NDArray
 
 from ips_outcomes.followup.grid import Grid
 from ips_outcomes.followup.rule import Rule, rule
-from ips_outcomes.months import day_in_month, month_number
 from ips_outcomes.study import Benefit, Definition, Study
 
 __all__ = ["benefit_rules", "benefit_sources"]
@@ -68,29 +67,15 @@ def benefit_sources(study: Study, benefit: Benefit) -> list[str]:
 
 def _known(grid: Grid, benefit: Benefit) -> NDArray[np.bool_]:
     """Cells that some delivery of the benefit speaks for."""
-    known = np.zeros(grid.shape, dtype=bool)
-    for name in benefit_sources(grid.cohort.study, benefit):
-        known |= grid.spoken(name)
-    return known
+    return grid.spoken_by(benefit_sources(grid.cohort.study, benefit))
 
 
 def _degrees(grid: Grid, benefit: Benefit, definition: Definition) -> _Degrees:
     """The highest degree on the day of the month rule: the 16th, or any day under ``any_day``."""
     spells = grid.cohort.benefits
     spells = spells[spells["benefit"] == benefit]
-    person = grid.rows(spells["person_id"])
-    start = spells["start"].to_numpy().astype("datetime64[D]")
-    end = spells["end"].to_numpy().astype("datetime64[D]")
-    degree = spells["degree"].to_numpy(dtype=np.float64)
-    last = grid.calendar.max() if len(spells) else 0
-    spell, column = grid.spread(person, month_number(start), np.where(np.isnat(end), last, month_number(end)))
-    here = np.ones(len(spell), dtype=bool)
-    if definition.month_rule != "any_day":
-        day = day_in_month(grid.calendar[person[spell], column], 16)
-        here = (start[spell] <= day) & (np.isnat(end[spell]) | (end[spell] >= day))
-    # a spell says nothing of months that its delivery does not reach, and an open one goes on no further
-    here &= grid.within(spells["source"].to_numpy()[spell], person[spell], column)
-    row, column, degree = person[spell[here]], column[here], degree[spell[here]]
+    spell, row, column = grid.spell_cells(spells, any_day=definition.month_rule == "any_day")
+    degree = spells["degree"].to_numpy(dtype=np.float64)[spell]
     untold = np.isnan(degree)
     on = np.zeros(grid.shape, dtype=bool)
     on[row, column] = True

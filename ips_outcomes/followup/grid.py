@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -82,13 +83,28 @@ class Grid:
 
     def delivered(self, source: str) -> NDArray[np.bool_]:
         """Cells that lie in a delivered month of a source."""
-        coverage = self.cohort.coverage
-        months = coverage.loc[(coverage["source"] == source) & coverage["delivered"], "month"].to_numpy()
-        return np.isin(self.calendar, months)
+        if source not in self._delivered:
+            coverage = self.cohort.coverage
+            months = coverage.loc[(coverage["source"] == source) & coverage["delivered"], "month"].to_numpy()
+            self._delivered[source] = np.isin(self.calendar, months)
+            # every caller gets the same array
+            self._delivered[source].flags.writeable = False
+        return self._delivered[source]
+
+    @cached_property
+    def _delivered(self) -> dict[str, NDArray[np.bool_]]:
+        return {}
 
     def spoken(self, source: str) -> NDArray[np.bool_]:
         """Cells that a source speaks for: a delivered month of somebody on its linkage list."""
         return self.delivered(source) & self.listed(source)[:, None]
+
+    def spoken_by(self, sources: Iterable[str]) -> NDArray[np.bool_]:
+        """Cells that one of some sources speaks for."""
+        known = np.zeros(self.shape, dtype=bool)
+        for name in sources:
+            known |= self.spoken(name)
+        return known
 
     def within(
         self, source: NDArray[np.object_], person: NDArray[np.int64], column: NDArray[np.int64]
@@ -129,6 +145,27 @@ class Grid:
         spell = np.repeat(np.arange(len(person)), length)
         offset = np.arange(len(spell)) - np.repeat(np.cumsum(length) - length, length)
         return spell, begin[spell] + offset + self.zero
+
+    def spell_cells(
+        self, spells: pd.DataFrame, *, any_day: bool
+    ) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.int64]]:  # fmt: skip
+        """Cells of spells (``person_id``, ``source``, ``start``, ``end``): place of the spell, grid row, grid column.
+
+        A cell is one where the spell holds on the 16th, or on some day of the
+        month under ``any_day``. A spell says nothing of months that its
+        delivery does not reach, and one without an end goes on no further.
+        """
+        person = self.rows(spells["person_id"])
+        start = spells["start"].to_numpy().astype("datetime64[D]")
+        end = spells["end"].to_numpy().astype("datetime64[D]")
+        last = self.calendar.max() if len(spells) else 0
+        spell, column = self.spread(person, month_number(start), np.where(np.isnat(end), last, month_number(end)))
+        row = person[spell]
+        here = self.within(spells["source"].to_numpy()[spell], row, column)
+        if not any_day:
+            day = day_in_month(self.calendar[row, column], 16)
+            here &= (start[spell] <= day) & (np.isnat(end[spell]) | (end[spell] >= day))
+        return spell[here], row[here], column[here]
 
 
 @dataclass(frozen=True)

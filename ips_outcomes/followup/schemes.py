@@ -10,7 +10,6 @@ from numpy.typing import NDArray
 
 from ips_outcomes.followup.grid import Grid
 from ips_outcomes.followup.jobs import JobMonths, among, employers
-from ips_outcomes.months import day_in_month, month_number
 from ips_outcomes.study import Definition
 
 __all__ = ["NOT_ORDINARY", "WORK_PRACTICE", "Taken", "schemes_known", "taken_by_schemes"]
@@ -69,27 +68,12 @@ def taken_by_schemes(jobs: JobMonths, definition: Definition, rows: pd.DataFrame
 
 def schemes_known(grid: Grid) -> NDArray[np.bool_]:
     """Cells that some scheme delivery speaks for."""
-    known = np.zeros(grid.shape, dtype=bool)
-    for name in grid.cohort.study.sources_of("programmes"):
-        known |= grid.spoken(name)
-    return known
+    return grid.spoken_by(grid.cohort.study.sources_of("programmes"))
 
 
 def _scheme_months(grid: Grid, definition: Definition) -> pd.DataFrame:
     """Months on a scheme that subtracts: person, column, employer."""
     codes = NOT_ORDINARY + (WORK_PRACTICE if definition.work_practice_subtracts else ())
     spells = grid.cohort.programmes[grid.cohort.programmes["scheme"].isin(codes)]
-    person = grid.rows(spells["person_id"])
-    start = spells["start"].to_numpy().astype("datetime64[D]")
-    end = spells["end"].to_numpy().astype("datetime64[D]")
-    last = grid.calendar.max() if len(spells) else 0
-    spell, column = grid.spread(person, month_number(start), np.where(np.isnat(end), last, month_number(end)))
-    on = np.ones(len(spell), dtype=bool)
-    if definition.month_rule != "any_day":
-        day = day_in_month(grid.calendar[person[spell], column], 16)
-        on = (start[spell] <= day) & (np.isnat(end[spell]) | (end[spell] >= day))
-    # a spell says nothing of months that its delivery does not reach
-    on &= grid.within(spells["source"].to_numpy()[spell], person[spell], column)
-    return pd.DataFrame({
-        "person": person[spell][on], "column": column[on], "employer": spells["employer"].to_numpy()[spell][on],
-    })  # fmt: skip
+    spell, row, column = grid.spell_cells(spells, any_day=definition.month_rule == "any_day")
+    return pd.DataFrame({"person": row, "column": column, "employer": spells["employer"].to_numpy()[spell]})
