@@ -15,7 +15,7 @@ from ips_outcomes.loaders.linking import Engines
 from ips_outcomes.months import NO_MONTH, month_number, parse_month
 from ips_outcomes.study import Study
 
-__all__ = ["Reading", "all_checked", "months", "stack"]
+__all__ = ["Reading", "all_checked", "months", "or_nothing", "stack"]
 
 #: Above this share, and from this number on, what looks like slips is a wrong column or a code nobody explained.
 _SLIPS, _SEVERAL = 0.05, 3
@@ -121,6 +121,13 @@ def _spells(delivery: Delivery, rows: pd.DataFrame, ledger: Ledger) -> pd.DataFr
 def months(numbers: np.ndarray) -> pd.arrays.IntegerArray:
     """Calendar months with missing ones."""
     return pd.arrays.IntegerArray(numbers.astype(np.int64), numbers == NO_MONTH)
+
+
+def or_nothing(rows: pd.DataFrame, column: str, nothing: object = None) -> np.ndarray:
+    """A column's values, or ``nothing`` for each row where the layout has no such column."""
+    if column in rows:
+        return rows[column].to_numpy()
+    return np.full(len(rows), nothing, dtype=object if nothing is None else None)
 
 
 def stack(parts: list[pd.DataFrame]) -> pd.DataFrame:

@@ -16,7 +16,7 @@ from ips_outcomes.loaders.keys import list_problems, read_keys
 from ips_outcomes.loaders.ledger import Ledger
 from ips_outcomes.loaders.linking import Engines
 from ips_outcomes.loaders.participants import completed_upper_secondary, load_participants
-from ips_outcomes.loaders.schemas import validate
+from ips_outcomes.loaders.schemas import empty, validate
 from ips_outcomes.months import month_label
 from ips_outcomes.study import Study, load_study
 
@@ -121,9 +121,7 @@ def load_cohort(study: Study | str, progress: Callable[[str], None] | None = Non
         problems += _problems_of_rest(study, tell)
         raise DataError(dict.fromkeys(problems))
     assert participants is not None
-    keys = pd.concat(key_parts, ignore_index=True) if key_parts else pd.DataFrame(
-        {"source": pd.Series(dtype=object), "person_id": pd.Series(dtype=object), "delivery_key": pd.Series(dtype=object)}
-    )  # fmt: skip
+    keys = pd.concat(key_parts, ignore_index=True) if key_parts else empty("keys")
     coverage = registers.load_coverage(study, ledger)
     with Engines(study.engine) as engines:
         tables = _tables(Reading(study, keys, ledger, engines, tell))

@@ -7,28 +7,20 @@ from typing import get_args
 import numpy as np
 import pandas as pd
 
-from ips_outcomes.loaders.checked import Reading, all_checked, stack
+from ips_outcomes.loaders.checked import Reading, all_checked, or_nothing, stack
 from ips_outcomes.loaders.participants import education_level
+from ips_outcomes.loaders.schemas import empty
 from ips_outcomes.study import Benefit
 
 __all__ = ["load_benefits", "load_education", "load_income", "load_services"]
 
-_TEXT, _DAY, _NUMBER, _WHOLE = object, "datetime64[s]", float, "Int64"
-
-
-def _empty(**columns: object) -> pd.DataFrame:
-    kinds = {**columns, "file": object, "row": np.int64}
-    return pd.DataFrame({name: pd.Series(dtype=kind) for name, kind in kinds.items()})
+_NO_DAY = np.datetime64("NaT", "s")
 
 
 def _ore(rows: pd.DataFrame) -> pd.arrays.IntegerArray:
-    amount = rows["amount"].to_numpy(dtype=float) if "amount" in rows else np.full(len(rows), np.nan)
+    amount = or_nothing(rows, "amount", np.nan).astype(float)
     known = np.isfinite(amount)
     return pd.arrays.IntegerArray(np.rint(np.where(known, amount, 0) * 100).astype(np.int64), ~known)
-
-
-def _or_nothing(rows: pd.DataFrame, column: str) -> np.ndarray:
-    return rows[column].to_numpy() if column in rows else np.full(len(rows), None, dtype=object)
 
 
 def load_benefits(reading: Reading) -> pd.DataFrame:
@@ -38,7 +30,7 @@ def load_benefits(reading: Reading) -> pd.DataFrame:
         other = ~rows["benefit"].isin(get_args(Benefit)).to_numpy()
         rows = ledger.set_aside(rows, other, name, "row that is none of the benefits", "not used", severity="note")
         ledger.used(name, rows)
-        degree = rows["degree"].to_numpy(dtype=float) if "degree" in rows else np.full(len(rows), np.nan)
+        degree = or_nothing(rows, "degree", np.nan).astype(float)
         impossible = (degree < 0) | (degree > 100)
         ledger.flag(rows, impossible, name, "degree below 0 or above 100 percent", "the degree is unknown")
         if "degree" in rows:
@@ -49,8 +41,7 @@ def load_benefits(reading: Reading) -> pd.DataFrame:
             "start": rows["start"].to_numpy(), "end": rows["end"].to_numpy(),
             "file": rows["file"].to_numpy(), "row": rows["row"].to_numpy(),
         }))  # fmt: skip
-    return stack(parts) if parts else _empty(person_id=_TEXT, source=_TEXT, benefit=_TEXT, degree=_NUMBER, amount_ore=_WHOLE,
-                                             start=_DAY, end=_DAY)  # fmt: skip
+    return stack(parts) if parts else empty("benefits")
 
 
 def load_education(reading: Reading) -> pd.DataFrame:
@@ -64,9 +55,9 @@ def load_education(reading: Reading) -> pd.DataFrame:
         record = delivery.layout.constants.get("record", "highest")
         if delivery.layout.wide is not None:
             rows = ledger.set_aside(rows, rows["nus"].isna(), name, "cell left blank", "not used", severity="note")
-        start = rows["start"].to_numpy() if "start" in rows else np.full(len(rows), np.datetime64("NaT"), dtype=_DAY)
+        start = or_nothing(rows, "start", _NO_DAY)
         if "year" in rows:
-            start = np.where(np.isnat(start), _first_october(rows["year"].to_numpy(dtype=float)), start).astype(_DAY)
+            start = np.where(np.isnat(start), _first_october(rows["year"].to_numpy(dtype=float)), start).astype("datetime64[s]")
         rows = rows.assign(start=start)
         rows = ledger.set_aside(rows, rows["start"].isna(), name, "education without a date", "not used", severity="warning")
         ledger.used(name, rows)
@@ -80,8 +71,8 @@ def load_education(reading: Reading) -> pd.DataFrame:
         parts.append(pd.DataFrame({
             "person_id": rows["person_id"].to_numpy(), "source": name, "record": record, "nus": rows["nus"].to_numpy(),
             "level": level.array, "start": rows["start"].to_numpy(),
-            "end": rows["end"].to_numpy() if "end" in rows else np.full(len(rows), np.datetime64("NaT"), dtype=_DAY),
-            "completed": _or_nothing(rows, "completed"), "file": rows["file"].to_numpy(), "row": rows["row"].to_numpy(),
+            "end": or_nothing(rows, "end", _NO_DAY), "completed": or_nothing(rows, "completed"),
+            "file": rows["file"].to_numpy(), "row": rows["row"].to_numpy(),
         }))  # fmt: skip
         if record == "highest" and len(rows):
             levels = parts[-1].groupby(["person_id", "start"])["level"].transform("nunique")
@@ -91,8 +82,7 @@ def load_education(reading: Reading) -> pd.DataFrame:
             before = held.groupby("person_id")["level"].shift()
             fell = ((held["level"] < before) & held["level"].notna()).fillna(False)
             ledger.flag(held, fell, name, "highest education lower than before", "kept as delivered", "note")
-    return stack(parts) if parts else _empty(person_id=_TEXT, source=_TEXT, record=_TEXT, nus=_TEXT, level=_WHOLE, start=_DAY,
-                                             end=_DAY, completed=_TEXT)  # fmt: skip
+    return stack(parts) if parts else empty("education")
 
 
 def _first_october(year: np.ndarray) -> np.ndarray:
@@ -121,7 +111,7 @@ def load_income(reading: Reading) -> pd.DataFrame:
             "income": rows["income"].to_numpy(), "amount_ore": rows["ore"].array,
             "file": rows["file"].to_numpy(), "row": rows["row"].to_numpy(),
         }))  # fmt: skip
-    return stack(parts) if parts else _empty(person_id=_TEXT, source=_TEXT, year=np.int64, income=_TEXT, amount_ore=_WHOLE)
+    return stack(parts) if parts else empty("income")
 
 
 def load_services(reading: Reading) -> pd.DataFrame:
@@ -133,9 +123,9 @@ def load_services(reading: Reading) -> pd.DataFrame:
             rows = ledger.set_aside(rows, rows["measure"].isna(), name, "record that does not say what it is", "not used")
         ledger.used(name, rows)
         measure = rows["measure"].to_numpy() if "measure" in rows else delivery.layout.constants.get("measure", "contact")
-        value = rows["value"].to_numpy(dtype=float) if "value" in rows else np.ones(len(rows))
+        value = or_nothing(rows, "value", 1.0).astype(float)
         parts.append(pd.DataFrame({
             "person_id": rows["person_id"].to_numpy(), "source": name, "measure": measure, "date": rows["date"].to_numpy(),
             "value": value, "file": rows["file"].to_numpy(), "row": rows["row"].to_numpy(),
         }))  # fmt: skip
-    return stack(parts) if parts else _empty(person_id=_TEXT, source=_TEXT, measure=_TEXT, date=_DAY, value=_NUMBER)
+    return stack(parts) if parts else empty("services")

@@ -10,10 +10,11 @@ import numpy as np
 import pandas as pd
 
 from ips_outcomes.errors import DataError, Problem
-from ips_outcomes.loaders.checked import Reading, all_checked, months, stack
+from ips_outcomes.loaders.checked import Reading, all_checked, months, or_nothing, stack
 from ips_outcomes.loaders.delivery import Delivery
 from ips_outcomes.loaders.ledger import Ledger, row_names
 from ips_outcomes.loaders.periods import file_month, wide_months
+from ips_outcomes.loaders.schemas import empty
 from ips_outcomes.months import NO_MONTH, month_label
 from ips_outcomes.study import Study
 
@@ -21,6 +22,7 @@ __all__ = ["load_coverage", "load_employment", "load_people", "load_programmes",
 
 #: A position above this percentage, and weekly hours above this number, are no real ones.
 _MOST_PERCENT, _MOST_HOURS = 200, 168
+_NO_DAY = np.datetime64("NaT", "s")
 
 
 def load_employment(reading: Reading) -> tuple[pd.DataFrame, pd.DataFrame]:
@@ -55,30 +57,22 @@ def load_employment(reading: Reading) -> tuple[pd.DataFrame, pd.DataFrame]:
         if not monthly:
             ledger.note(name, "spell without an end", int(rows["end"].isna().sum()), len(rows),
                         f"counted until {month_label(last)}", severity="note")  # fmt: skip
-    empty_pay = pd.DataFrame({
-        "person_id": pd.Series(dtype=object), "source": pd.Series(dtype=object), "employer": pd.Series(dtype=object),
-        "kind": pd.Series(dtype=object), "basis": pd.Series(dtype=object), "month": pd.Series(dtype="Int64"),
-        "amount_ore": pd.Series(dtype="Int64"),
-    })  # fmt: skip
-    return stack(jobs), stack(pay) if pay else empty_pay
+    return stack(jobs), stack(pay) if pay else empty("pay")
 
 
 def _jobs(name: str, delivery: Delivery, rows: pd.DataFrame, ledger: Ledger) -> pd.DataFrame:
-    columns, number = delivery.layout.columns, len(rows)
     monthly = delivery.layout.table == "job_months"
-    month = rows["file_month"].to_numpy() if monthly else np.full(number, NO_MONTH)
-    nothing, no_day = np.full(number, None, dtype=object), np.full(number, np.datetime64("NaT"), dtype="datetime64[s]")
-    text = {c: rows[c].to_numpy() if c in columns else nothing for c in ("employer", "basis")}
-    days = {c: rows[c].to_numpy() if c in columns else no_day for c in ("start", "end")}
+    month = rows["file_month"].to_numpy() if monthly else np.full(len(rows), NO_MONTH)
     hours = _measured(rows, "weekly_hours", _MOST_HOURS, name, ledger, "weekly hours of zero or less", "hours are unknown")
     percent = _measured(rows, "position_percent", _MOST_PERCENT, name, ledger, "position of zero percent or less",
                         "the percentage is unknown")  # fmt: skip
     return pd.DataFrame({
         "person_id": rows["person_id"].to_numpy(), "source": name,
         "source_system": delivery.layout.source_system or name,
-        "record": "month" if monthly else "spell", "month": months(month), "start": days["start"], "end": days["end"],
-        "employer": text["employer"], "kind": rows["kind"].to_numpy() if "kind" in columns else "ordinary",
-        "basis": text["basis"], "position_percent": percent, "weekly_hours": hours,
+        "record": "month" if monthly else "spell", "month": months(month), "start": or_nothing(rows, "start", _NO_DAY),
+        "end": or_nothing(rows, "end", _NO_DAY), "employer": or_nothing(rows, "employer"),
+        "kind": rows["kind"].to_numpy() if "kind" in rows else "ordinary",
+        "basis": or_nothing(rows, "basis"), "position_percent": percent, "weekly_hours": hours,
         "file": rows["file"].to_numpy(), "row": rows["row"].to_numpy(),
     })  # fmt: skip
 
@@ -112,18 +106,12 @@ def load_programmes(reading: Reading) -> pd.DataFrame:
             never = (rows["status"] != "started").to_numpy()
             rows = ledger.set_aside(rows, never, name, "participation that never started", "not used", severity="note")
         ledger.used(name, rows)
-        employer = rows["employer"].to_numpy() if "employer" in rows else np.full(len(rows), None, dtype=object)
         parts.append(pd.DataFrame({
             "person_id": rows["person_id"].to_numpy(), "source": name, "scheme": rows["scheme"].to_numpy(),
-            "start": rows["start"].to_numpy(), "end": rows["end"].to_numpy(), "employer": employer,
+            "start": rows["start"].to_numpy(), "end": rows["end"].to_numpy(), "employer": or_nothing(rows, "employer"),
             "file": rows["file"].to_numpy(), "row": rows["row"].to_numpy(),
         }))  # fmt: skip
-    if parts:
-        return stack(parts)
-    dates = pd.Series(dtype="datetime64[s]")
-    texts = pd.Series(dtype=object)
-    return pd.DataFrame({"person_id": texts, "source": texts, "scheme": texts, "start": dates, "end": dates, "employer": texts,
-                         "file": texts, "row": pd.Series(dtype=np.int64)})  # fmt: skip
+    return stack(parts) if parts else empty("programmes")
 
 
 def load_people(reading: Reading) -> pd.DataFrame:
@@ -140,8 +128,7 @@ def load_people(reading: Reading) -> pd.DataFrame:
                                 "the first row is kept, what it lacks is taken from the next", severity="severe")  # fmt: skip
         ledger.used(name, rows)
         _refuse_too_few(delivery.label, rows["person_id"].nunique(), keys[keys["source"] == name]["person_id"].nunique())
-        birth = rows["birth_month"].to_numpy() if "birth_month" in rows else np.full(len(rows), NO_MONTH)
-        death = rows["death_date"].to_numpy() if "death_date" in rows else np.full(len(rows), np.datetime64("NaT", "s"))
+        birth, death = or_nothing(rows, "birth_month", NO_MONTH), or_nothing(rows, "death_date", _NO_DAY)
         if "death_month" in rows:
             month = rows["death_month"].to_numpy(dtype=np.int64)
             first_day = np.where(month == NO_MONTH, np.datetime64("NaT"), month.astype("datetime64[M]").astype("datetime64[s]"))

@@ -13,7 +13,7 @@ import pandera.pandas as pa
 
 from ips_outcomes.study import Benefit
 
-__all__ = ["SCHEMAS", "validate"]
+__all__ = ["SCHEMAS", "empty", "validate"]
 
 
 def _column(dtype: object, description: str, *, nullable: bool = False, checks: pa.Check | None = None, unique: bool = False
@@ -127,6 +127,14 @@ SCHEMAS: dict[str, pa.DataFrameSchema] = {
         "delivered": _column(bool, "Whether the delivery speaks for the month"),
     }, strict=True),
 }  # fmt: skip
+
+
+def empty(name: str) -> pd.DataFrame:
+    """A harmonised table without rows."""
+    kinds = {column: str(spec.dtype) for column, spec in SCHEMAS[name].columns.items()}
+    # pandera takes days for nanoseconds, whatever it is told
+    kinds = {column: _DAY if kind.startswith("datetime64") else kind for column, kind in kinds.items()}
+    return pd.DataFrame({column: pd.Series(dtype=kind) for column, kind in kinds.items()})
 
 
 def validate(name: str, table: pd.DataFrame) -> pd.DataFrame:
