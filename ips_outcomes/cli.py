@@ -250,10 +250,11 @@ def compare(before: Path, after: Path, out: Path | None, strict: bool) -> None:
     progress = _Progress()
     with _telling_errors(progress):
         progress("Reading the study files")
-        from ips_outcomes.reporting.changes import compare_deliveries, compared, write_changes
+        from ips_outcomes.reporting.changes import compare_deliveries, write_changes
         from ips_outcomes.reporting.changes_page import summary_lines
+        from ips_outcomes.study import load_study
 
-        changes = compare_deliveries(compared(before), compared(after), progress)
+        changes = compare_deliveries(load_study(before), load_study(after), progress)
         page = write_changes(changes, out) if out is not None else None
     click.echo("\n".join(summary_lines(changes, _columns())))
     if page is not None:

@@ -18,7 +18,7 @@ from ips_outcomes.loaders.linking import Engines
 from ips_outcomes.loaders.participants import completed_upper_secondary, load_participants
 from ips_outcomes.loaders.schemas import empty, validate
 from ips_outcomes.months import month_label
-from ips_outcomes.study import Study, load_study
+from ips_outcomes.study import Study, as_study
 
 __all__ = ["Cohort", "load_cohort"]
 
@@ -94,8 +94,7 @@ def load_cohort(study: Study | str, progress: Callable[[str], None] | None = Non
     >>> len(cohort.participants)
     410
     """
-    if not isinstance(study, Study):
-        study = load_study(study)
+    study = as_study(study)
     tell = progress or (lambda _: None)
     ledger = Ledger()
     problems: list[Problem] = []

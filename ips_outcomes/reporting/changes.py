@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any
@@ -14,12 +13,13 @@ from ips_outcomes.analysis import compare_arms, cumulative_incidence, employment
 from ips_outcomes.errors import UnsupportedError
 from ips_outcomes.folders import whole_folder
 from ips_outcomes.followup import FollowUp, follow_up
-from ips_outcomes.loaders import Cohort, load_cohort
+from ips_outcomes.loaders import Cohort
 from ips_outcomes.months import month_label
+from ips_outcomes.reporting.steps import Tell, read_extracts
 from ips_outcomes.reporting.writing import write_csv
-from ips_outcomes.study import Study, load_study
+from ips_outcomes.study import Study
 
-__all__ = ["Changes", "compare_deliveries", "compared", "write_changes"]
+__all__ = ["Changes", "compare_deliveries", "write_changes"]
 
 #: A month that one of the two follow-ups does not have: the person or the clock differs.
 ABSENT = "not followed"
@@ -118,13 +118,7 @@ def _differs(table: pd.DataFrame) -> pd.Series:
     return differs
 
 
-def compared(place: str | Path) -> Study:
-    """The study of a path: a study file, or a folder that holds ``study.toml``."""
-    place = Path(place)
-    return load_study(place / "study.toml" if place.is_dir() else place)
-
-
-def compare_deliveries(before: Study, after: Study, progress: Callable[[str], None] | None = None) -> Changes:
+def compare_deliveries(before: Study, after: Study, progress: Tell | None = None) -> Changes:
     """Say what a new extract changed.
 
     Parameters
@@ -153,10 +147,8 @@ def compare_deliveries(before: Study, after: Study, progress: Callable[[str], No
     False
     """
     tell = progress or (lambda _: None)
-    tell("Reading the earlier delivery")
-    first = load_cohort(before, progress=lambda name: tell(f"  {name}"))
-    tell("Reading the later delivery")
-    second = load_cohort(after, progress=lambda name: tell(f"  {name}"))
+    first = read_extracts(before, tell, "Reading the earlier delivery")
+    second = read_extracts(after, tell, "Reading the later delivery")
     people = _participants(first, second)
     tell("Putting people on their clocks")
     old, new = follow_up(first), follow_up(second)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import textwrap
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -12,8 +12,9 @@ import pandas as pd
 
 from ips_outcomes.errors import DataError, IpsOutcomesError, Problem
 from ips_outcomes.folders import whole_folder
-from ips_outcomes.followup import FollowUp, follow_up
-from ips_outcomes.loaders import Cohort, load_cohort
+from ips_outcomes.followup import FollowUp
+from ips_outcomes.loaders import Cohort
+from ips_outcomes.reporting.steps import Tell, put_on_clocks, read_extracts
 from ips_outcomes.reporting.writing import write_csv
 from ips_outcomes.study import Study
 
@@ -72,7 +73,7 @@ class Checked:
         return int(((table["severity"] == severity) & (table["count"] > 0)).sum()) if len(table) else 0
 
 
-def check_study(study: Study, progress: Callable[[str], None] | None = None) -> Checked:
+def check_study(study: Study, progress: Tell | None = None) -> Checked:
     """Read a study's extracts and put people on their clocks, without analysing anything.
 
     Parameters
@@ -97,10 +98,8 @@ def check_study(study: Study, progress: Callable[[str], None] | None = None) -> 
     tell = progress or (lambda _: None)
     cohort = None
     try:
-        tell("Reading the extracts")
-        cohort = load_cohort(study, progress=lambda name: tell(f"  {name}"))
-        tell("Putting people on their clocks")
-        return Checked(study, cohort, follow_up(cohort))
+        cohort = read_extracts(study, tell)
+        return Checked(study, cohort, put_on_clocks(cohort, tell))
     except IpsOutcomesError as error:
         return Checked(study, cohort, error=error)
 

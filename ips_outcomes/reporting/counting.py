@@ -2,24 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 from ips_outcomes._version import __version__
-from ips_outcomes.errors import UnsupportedError
 from ips_outcomes.folders import sha256, whole_folder
 from ips_outcomes.followup.national import count_months
 from ips_outcomes.reporting.provenance import inputs
+from ips_outcomes.reporting.steps import Tell, refuse_release
 from ips_outcomes.reporting.writing import write_csv, write_json
-from ips_outcomes.study import Study, load_study
+from ips_outcomes.study import Study, as_study
 
 __all__ = ["write_counts"]
 
 
 def write_counts(
     study: Study | str | Path, out: str | Path, definitions: Sequence[str] | None = None,
-    progress: Callable[[str], None] | None = None,
+    progress: Tell | None = None,
 ) -> Path:  # fmt: skip
     """Write people known and employed by definition, arm and month, and what became of every job row.
 
@@ -60,11 +60,8 @@ def write_counts(
     'months.csv'
     """
     tell, out = progress or (lambda _: None), Path(out)
-    if "release" in out.resolve().parts:
-        raise UnsupportedError(f"{out} lies in a folder named release; small counts are not hidden here: choose another folder")
-    if not isinstance(study, Study):
-        tell("Reading the study file")
-        study = load_study(study)
+    refuse_release(out, "small counts are not hidden here")
+    study = as_study(study, tell)
     with whole_folder(out, "monthly counts") as work:
         tell("Counting months")
         counts = count_months(study, definitions=definitions, progress=tell)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from importlib import metadata
 from pathlib import Path
 from typing import Any
@@ -14,16 +14,16 @@ import pyarrow.parquet as pq
 from ips_outcomes._version import __version__
 from ips_outcomes.errors import UnsupportedError
 from ips_outcomes.folders import sha256, whole_folder
-from ips_outcomes.followup import FollowUp, follow_up
-from ips_outcomes.loaders import load_cohort
+from ips_outcomes.followup import FollowUp
 from ips_outcomes.reporting.codebook import Entry, analysis_tables, codebook, missing_letters
 from ips_outcomes.reporting.page import render
 from ips_outcomes.reporting.provenance import inputs
 from ips_outcomes.reporting.stata import stata_names, write_stata
+from ips_outcomes.reporting.steps import Tell, put_on_clocks, read_extracts, refuse_release
 from ips_outcomes.reporting.tables import Noted, Row, Shown
 from ips_outcomes.reporting.words import words
 from ips_outcomes.reporting.writing import write_csv, write_json
-from ips_outcomes.study import Study, load_study
+from ips_outcomes.study import Study, as_study
 
 __all__ = ["FORMATS", "export_study", "handed_on"]
 
@@ -34,7 +34,7 @@ _ARROW = {"text": pa.string(), "yes/no": pa.bool_(), "date": pa.date32(), "month
 
 
 def export_study(
-    study: Study | str | Path, out: str | Path, formats: Iterable[str] = FORMATS, progress: Callable[[str], None] | None = None
+    study: Study | str | Path, out: str | Path, formats: Iterable[str] = FORMATS, progress: Tell | None = None
 ) -> Path:
     """Write a study's person-months, first jobs and baseline for those who go on elsewhere.
 
@@ -73,16 +73,10 @@ def export_study(
     wrong = [f for f in chosen if f not in FORMATS]
     if wrong or not chosen:
         raise UnsupportedError(f"{wrong[0] if wrong else 'nothing'} is no format; choose from {', '.join(FORMATS)}")
-    if "release" in out.resolve().parts:
-        raise UnsupportedError(f"{out} lies in a folder named release; rows of persons never leave: choose another folder")
-    if not isinstance(study, Study):
-        tell("Reading the study file")
-        study = load_study(study)
+    refuse_release(out, "rows of persons never leave")
+    study = as_study(study, tell)
     with whole_folder(out, "analysis data") as work:
-        tell("Reading the extracts")
-        cohort = load_cohort(study, progress=lambda name: tell(f"  {name}"))
-        tell("Putting people on their clocks")
-        followed = follow_up(cohort)
+        followed = put_on_clocks(read_extracts(study, tell), tell)
         tell("Writing the analysis data")
         _write(followed, work, chosen)
     return out / "README.md"

@@ -5,7 +5,6 @@ from __future__ import annotations
 import platform
 import sys
 import time
-from collections.abc import Callable
 from datetime import UTC, datetime
 from importlib import metadata
 from pathlib import Path
@@ -13,8 +12,8 @@ from typing import Any
 
 from ips_outcomes._version import __version__
 from ips_outcomes.folders import whole_folder
-from ips_outcomes.followup import FollowUp, follow_up
-from ips_outcomes.loaders import Cohort, load_cohort
+from ips_outcomes.followup import FollowUp
+from ips_outcomes.loaders import Cohort
 from ips_outcomes.reporting import narrative
 from ips_outcomes.reporting.figures import Canvas
 from ips_outcomes.reporting.gallery import Plan, draw_all, plan_figures
@@ -22,20 +21,19 @@ from ips_outcomes.reporting.gate import Profile, load_profile, through_gate
 from ips_outcomes.reporting.page import Drawn, render
 from ips_outcomes.reporting.provenance import inputs
 from ips_outcomes.reporting.results import Results, compute_results
+from ips_outcomes.reporting.steps import Tell, put_on_clocks, read_extracts
 from ips_outcomes.reporting.tables import Shown, all_tables, csv_tables
 from ips_outcomes.reporting.words import words
 from ips_outcomes.reporting.writing import write_csv, write_json
-from ips_outcomes.study import Study, load_study
+from ips_outcomes.study import Study, as_study
 
 __all__ = ["write_report"]
 
 #: Packages whose versions can change a number or a picture.
 _VERSIONED = ("numpy", "pandas", "lifelines", "statsmodels", "matplotlib", "pyreadstat", "pandera", "pydantic")
 
-Progress = Callable[[str], None]
 
-
-def write_report(study: Study | str | Path, out: str | Path, progress: Progress | None = None) -> Path:
+def write_report(study: Study | str | Path, out: str | Path, progress: Tell | None = None) -> Path:
     """Run a study and write its report.
 
     Parameters
@@ -73,14 +71,10 @@ def write_report(study: Study | str | Path, out: str | Path, progress: Progress 
     """
     tell, out = progress or (lambda _: None), Path(out)
     clock = _Clock(tell)
-    if not isinstance(study, Study):
-        clock("Reading the study file")
-        study = load_study(study)
+    study = as_study(study, clock)
     with whole_folder(out, "report") as work:
-        clock("Reading the extracts")
-        cohort = load_cohort(study, progress=lambda name: tell(f"  {name}"))
-        clock("Putting people on their clocks")
-        followed = follow_up(cohort)
+        cohort = read_extracts(study, clock, detail=tell)
+        followed = put_on_clocks(cohort, clock)
         clock("Computing the answers")
         results = compute_results(cohort, followed)
         say = words(study.language)
@@ -102,7 +96,7 @@ def write_report(study: Study | str | Path, out: str | Path, progress: Progress 
 class _Clock:
     """Tells each step and keeps how long it took."""
 
-    def __init__(self, tell: Progress):
+    def __init__(self, tell: Tell):
         self.tell, self.seconds = tell, dict[str, float]()
         self._name, self._since = "", time.monotonic()
 

@@ -3,7 +3,7 @@
 from ips_outcomes.study.conditions import Subgroup
 from ips_outcomes.study.layout import Column, Layout, load_layout
 from ips_outcomes.study.model import Benefit, Definition, EngineSettings, Key, Source, Study
-from ips_outcomes.study.reading import load_study
+from ips_outcomes.study.reading import as_study, load_study
 
 __all__ = [
     "Benefit",
@@ -15,6 +15,7 @@ __all__ = [
     "Source",
     "Study",
     "Subgroup",
+    "as_study",
     "load_layout",
     "load_study",
 ]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import tomllib
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -14,10 +15,18 @@ from ips_outcomes.study.checking import crosswise
 from ips_outcomes.study.model import Study
 from ips_outcomes.study.pointing import Lines, as_problem, lines_of, place_of, unknown_key
 
-__all__ = ["load_study"]
+__all__ = ["as_study", "load_study"]
 
 #: The study as a whole has one rule of its own: what may leave unchecked.
 _WHOLE = ("disclosure.profile", 'name a profile such as "primary5", or say so if nobody here exists')
+
+
+def as_study(study: Study | str | Path, tell: Callable[[str], None] = lambda _: None) -> Study:
+    """A study as it is, or read from the path of its file."""
+    if isinstance(study, Study):
+        return study
+    tell("Reading the study file")
+    return load_study(study)
 
 
 def load_study(path: str | Path) -> Study:
