@@ -22,9 +22,11 @@ import ips_outcomes as ips
 from ips_outcomes.cli import main
 from ips_outcomes.errors import UnsupportedError
 from ips_outcomes.folders import MARK
-from ips_outcomes.reporting.codebook import CODEBOOK, analysis_tables, codebook, definition_words, missing_letters
+from ips_outcomes.reporting.codebook import CODEBOOK, analysis_tables, codebook, missing_letters
+from ips_outcomes.reporting.definition_words import every_setting
 from ips_outcomes.reporting.export import export_study
 from ips_outcomes.reporting.stata import stata_names, write_stata
+from ips_outcomes.reporting.words import words as texts
 
 TABLES = ("person_months", "first_job", "baseline")
 LONG = "a_definition_with_a_name_longer_than_stata_takes"
@@ -207,8 +209,9 @@ def test_no_setting_of_a_definition_is_left_out(followed: ips.FollowUp):
         "benefits_not_above_inclusion": ("aap",), "work_practice_subtracts": True, "if_unanswerable": "skip",
     }  # fmt: skip
     assert {*changed, "label"} == {*Definition.model_fields}
-    plain = definition_words(Definition(label="x"))
-    words = {key: definition_words(Definition(label="x", **{key: value})) for key, value in changed.items()}
+    say = texts("en")
+    plain = "; ".join(every_setting(Definition(label="x"), say))
+    words = {key: "; ".join(every_setting(Definition(label="x", **{key: value}), say)) for key, value in changed.items()}
     assert plain not in words.values() and len(set(words.values())) == len(changed)
     assert "aap at 50 % or more" in words["without_benefits"]
 

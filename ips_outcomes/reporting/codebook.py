@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from typing import Any, Literal
+from typing import Literal
 
 import pandas as pd
 
@@ -12,10 +12,11 @@ from ips_outcomes.followup import FollowUp
 from ips_outcomes.followup.follow_up import UNKNOWN
 from ips_outcomes.followup.grid import REASONS
 from ips_outcomes.loaders.schemas import SCHEMAS
+from ips_outcomes.reporting.definition_words import every_setting
 from ips_outcomes.reporting.words import Words, words
-from ips_outcomes.study import Definition, Study
+from ips_outcomes.study import Study
 
-__all__ = ["CODEBOOK", "Entry", "analysis_tables", "codebook", "definition_words", "missing_letters"]
+__all__ = ["CODEBOOK", "Entry", "analysis_tables", "codebook", "missing_letters"]
 
 Kind = Literal["text", "number", "yes/no", "date", "month"]
 
@@ -53,6 +54,7 @@ class Entry:
 _REASON_WORDS = {
     "dead": "dead", "abroad": "abroad", "not_linked": "on no register's linkage list", "before_source": "before the register starts",
     "after_extraction": "after the extraction", "file_missing": "the month's file is missing",
+    "blank": "left blank by the register",
 }  # fmt: skip
 _OPEN = "not known for this definition: a rule has no answer, or the day it looks at is not observed"
 _PERSON = Entry("person_id", "text", "The participant's pseudonymous key")
@@ -67,7 +69,7 @@ CODEBOOK: dict[str, tuple[Entry, ...]] = {
         Entry("month", "number", "Month since the month of the index date: 0 is that month, shown and never counted; below 0 is history", "months"),
         Entry("calendar_month", "month", "Calendar month", "yyyymm"),
         Entry("observed", "yes/no", "Whether the primary definition's registers could see the person in this month"),
-        Entry("reason", "text", "Why the month is not observed", values="; ".join(f"{r}: {_REASON_WORDS.get(r, r)}" for r in REASONS[1:]),
+        Entry("reason", "text", "Why the month is not observed", values="; ".join(f"{r}: {_REASON_WORDS[r]}" for r in REASONS[1:]),
               missing="the month is observed"),
         Entry("source_system", "text", "Register system that speaks for the month; levels of different systems are not comparable",
               missing="the month is not observed"),
@@ -101,59 +103,10 @@ CODEBOOK: dict[str, tuple[Entry, ...]] = {
     ),
 }  # fmt: skip
 
-_SETTINGS: dict[str, dict[Any, str]] = {
-    "month_rule": {"status_day": "a job on the 16th of the month", "any_day": "a job on any day of the month",
-                   "paid_in_month": "pay in the month"},
-    "wage_subsidy": {
-        "strict": "a month on a wage subsidy or in sheltered work is not ordinary work, unless the scheme names its employer: then only that employer's job is left out",
-        "lenient": "a job on a wage subsidy or in sheltered work is left out only where it is the only job of the month",
-        "keep": "work on a wage subsidy or in sheltered work counts",
-    },
-    "if_unanswerable": {"unknown": "where a source cannot answer a rule the month is not known",
-                        "skip": "where a source cannot answer a rule the rule is off"},
-    "work_practice_subtracts": {True: "work practice is left out like a wage subsidy", False: "work practice is not left out"},
-}  # fmt: skip
-_GAPS = {
-    "kinds": "kinds of job: {}", "basis": "a-ordningen's codes that count as employed: {}",
-    "minimum_weekly_hours": "at least {} hours a week over all jobs", "minimum_monthly_pay_nok": "at least NOK {} paid in the month",
-    "minimum_monthly_pay_g": "at least {} of a twelfth of G paid in the month",
-    "minimum_yearly_pay_g": "at least {} G paid over the 12 months that end in the month",
-    "without_benefits": "not in a month on {}", "benefits_not_above_inclusion": "not in a month at a higher degree than in month 0 of: {}",
-}  # fmt: skip
-
-
-def definition_words(definition: Definition) -> str:
-    """Every setting of a definition of employed, in words.
-
-    Examples
-    --------
-    >>> from ips_outcomes.study import Definition
-    >>> words_of = definition_words(Definition(label="Work", minimum_weekly_hours=20)).split("; ")
-    >>> words_of[0], words_of[3]
-    ('a job on the 16th of the month', 'at least 20 hours a week over all jobs')
-    """
-    parts = []
-    for key, value in definition.model_dump().items():
-        if key == "label" or value is None or value == {} or value == ():
-            continue
-        if key in _SETTINGS:
-            parts.append(_SETTINGS[key].get(value, f"{key}: {value}"))
-        else:
-            parts.append(_GAPS.get(key, key + ": {}").format(_value(value)))
-    return "; ".join(parts)
-
-
-def _value(value: Any) -> str:
-    if isinstance(value, dict):
-        return ", ".join(f"{k} at {v:g} % or more" if v else f"{k} at any degree" for k, v in value.items())
-    if isinstance(value, tuple | list):
-        return ", ".join(map(str, value))
-    return f"{value:g}" if isinstance(value, float) else str(value)
-
 
 def missing_letters() -> dict[str, tuple[str, str]]:
     """Stata's extended missing values: letter and label of each reason; the empty reason is an answer left open."""
-    letters = {reason: (chr(ord("a") + i), _REASON_WORDS.get(reason, reason)) for i, reason in enumerate(REASONS[1:])}
+    letters = {reason: (chr(ord("a") + i), _REASON_WORDS[reason]) for i, reason in enumerate(REASONS[1:])}
     return {**letters, "": ("z", _OPEN)}
 
 
@@ -196,7 +149,7 @@ def _of_study(study: Study, say: Words) -> dict[str, list[Entry]]:
     months, levels = [], []
     why = "not known: the column reason says why; without a reason, " + _OPEN
     for name, definition in study.employed.items():
-        months.append(Entry(name, "yes/no", f"In work: {definition.label}. Counts where: {definition_words(definition)}", missing=why,
+        months.append(Entry(name, "yes/no", f"In work: {definition.label}. Counts where: {'; '.join(every_setting(definition, say))}", missing=why,
                             reasons=True))  # fmt: skip
     primary = study.primary_definition
     label = study.employed[primary].label

@@ -1,4 +1,4 @@
-"""A definition of employed in words: its month rule, and every setting that is not the default."""
+"""A definition of employed in words: what the study has chosen, for readers of the report, or every setting, for the codebook."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import Any
 from ips_outcomes.reporting.words import Words
 from ips_outcomes.study import Definition
 
-__all__ = ["definition_lines", "setting_text"]
+__all__ = ["definition_lines", "every_setting", "setting_text"]
 
 
 def definition_lines(definition: Definition, say: Words) -> list[str]:
@@ -35,19 +35,45 @@ def definition_lines(definition: Definition, say: Words) -> list[str]:
     return lines
 
 
+def _benefits(degrees: dict[str, float], say: Words, table: str) -> list[str]:
+    return [say(f"{table}.without_benefits_{'at' if degree > 0 else 'any'}", benefit=benefit, degree=setting_text(degree, say))
+            for benefit, degree in degrees.items()]  # fmt: skip
+
+
 def _value(name: str, value: Any, say: Words) -> str:
     if name == "without_benefits":
-        parts = [
-            say("rule.without_benefits_at" if degree > 0 else "rule.without_benefits_any",
-                benefit=say(f"benefit.{benefit}"), degree=setting_text(degree, say))
-            for benefit, degree in value.items()
-        ]  # fmt: skip
-        return "; ".join(parts)
+        return "; ".join(_benefits({say(f"benefit.{benefit}"): degree for benefit, degree in value.items()}, say, "rule"))
     if name == "benefits_not_above_inclusion":
         return ", ".join(say(f"benefit.{benefit}") for benefit in value)
     if name == "kinds":
         return ", ".join(say(f"kind.{kind}") for kind in value)
     return setting_text(value, say)
+
+
+def every_setting(definition: Definition, say: Words) -> list[str]:
+    """Every setting that asks for something, defaults too, with its values as the study file has them.
+
+    Examples
+    --------
+    >>> from ips_outcomes.reporting.words import words
+    >>> lines = every_setting(Definition(label="Work", minimum_weekly_hours=20), words("en"))
+    >>> lines[0], lines[3]
+    ('a job on the 16th of the month', 'at least 20 hours a week over all jobs')
+    """
+    lines = []
+    for name in Definition.model_fields:
+        value = getattr(definition, name)
+        if name == "label" or value is None or value in ({}, ()):
+            continue
+        if name == "month_rule":
+            lines.append(say(f"month_rule.{value}"))
+        elif name in ("wage_subsidy", "if_unanswerable", "work_practice_subtracts"):
+            lines.append(say(f"codebook.{name}_{setting_text(value, say)}"))
+        elif name == "without_benefits":
+            lines.append(say("codebook.without_benefits", value=", ".join(_benefits(value, say, "codebook"))))
+        else:
+            lines.append(say(f"codebook.{name}", value=setting_text(value, say)))
+    return lines
 
 
 def setting_text(value: Any, say: Words) -> str:
