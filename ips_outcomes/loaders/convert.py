@@ -13,10 +13,13 @@ from ips_outcomes.loaders.dates import days_of
 from ips_outcomes.months import NO_MONTH
 from ips_outcomes.study import Column
 
-__all__ = ["as_key", "as_text", "convert"]
+__all__ = ["NEVER", "as_key", "as_text", "convert", "tidied"]
 
 #: A whole number that a program wrote with a point.
 _POINT_ZERO = re.compile(r"^(-?\d+)\.0+$")
+
+#: Ends that stand for "goes on", in every way that the kinds of dates are written.
+NEVER = ("9999-12-31", "99991231", "31.12.9999", "31129999", "999912", "9999")
 
 _FIRST_DAY, _LAST_DAY = np.datetime64("1850-01-01"), np.datetime64("2100-12-31")
 
@@ -90,6 +93,28 @@ def convert(
             numbers = numbers.mask(bad)
         return numbers, bad.to_numpy()
     raise ValueError(f"there is no column type {column.type}")
+
+
+def tidied(values: pd.Series, spec: Column, codes: dict[str, str] | None) -> pd.Series:
+    """Text as the program that first held it would show it: missing numbers, whole numbers, and letters of known codes."""
+    if values.dtype != object:
+        return values
+    if spec.type in ("number", "integer", "date", "month"):
+        return values.mask(values == ".", "")
+    known = codes if codes is not None else spec.codes
+    written = pc.utf8_trim_whitespace(pa.array(values.to_numpy(), pa.string(), from_pandas=True))
+    if not known:
+        odd = pc.or_(pc.equal(written, "."), pc.ends_with(written, ".0"))
+        return as_key(values) if pc.any(odd).as_py() else values
+    distinct = pc.unique(written).to_pandas().dropna()
+    text = distinct.where(distinct.isin(known), as_key(distinct))
+    if spec.type == "text":
+        # of codes that are kept as they are, 1A is 1a
+        same = {code.casefold(): code for code in known}
+        text = text.where(text.isin(known), text.str.casefold().map(same).fillna(text))
+    if text.eq(distinct).all():
+        return values
+    return pd.Series(written.to_pandas().map(dict(zip(distinct, text, strict=True))).to_numpy(dtype=object), index=values.index)
 
 
 def _dated(values: pd.Series, column: Column, file_format: str, missing: list[str]) -> tuple[pd.Series, np.ndarray]:

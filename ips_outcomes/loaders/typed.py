@@ -12,19 +12,16 @@ from collections import Counter
 
 import numpy as np
 import pandas as pd
-import pyarrow as pa
-import pyarrow.compute as pc
 
 from ips_outcomes.loaders.columns import Found
-from ips_outcomes.loaders.convert import as_key, as_text, convert
+from ips_outcomes.loaders.convert import NEVER, as_key, as_text, convert, tidied
 from ips_outcomes.months import NO_MONTH, calendar_month
 from ips_outcomes.study import Column, Layout, Source
 
 __all__ = ["Tally", "as_rows", "typed", "yearly"]
 
 
-#: Ends that stand for "goes on", in every way that the kinds of dates are written, and the columns that may hold them.
-_NEVER = ("9999-12-31", "99991231", "31.12.9999", "31129999", "999912", "9999")
+#: The columns in which a day that never comes stands for "goes on".
 _ENDS = ("end", "technical_end")
 #: Another number than these is no calendar year.
 _YEARS = (1900, 2100)
@@ -93,8 +90,9 @@ def typed(
             columns[f"bad_{column}"] = np.zeros(len(raw), dtype=bool)
             continue
         values, bad = convert(
-            _tidied(raw[column], spec, source.values.get(column)), spec, file_format=formats.get(column, ""), decimal=source.decimal or layout.text.decimal,
-            codes=source.values.get(column), missing=(*source.missing.get(column, ()), *(_NEVER if column in _ENDS else ())),
+            tidied(raw[column], spec, source.values.get(column)), spec, file_format=formats.get(column, ""),
+            decimal=source.decimal or layout.text.decimal, codes=source.values.get(column),
+            missing=(*source.missing.get(column, ()), *(NEVER if column in _ENDS else ())),
         )  # fmt: skip
         if column == "year":
             no_year = ((values < _YEARS[0]) | (values > _YEARS[1])).to_numpy()
@@ -105,28 +103,6 @@ def typed(
     for column, constant in layout.constants.items():
         columns[column] = np.full(len(raw), constant, dtype=object)
     return pd.DataFrame(columns, index=range(len(raw)))
-
-
-def _tidied(values: pd.Series, spec: Column, codes: dict[str, str] | None) -> pd.Series:
-    """Text as the program that first held it would show it: missing numbers, whole numbers, and letters of known codes."""
-    if values.dtype != object:
-        return values
-    if spec.type in ("number", "integer", "date", "month"):
-        return values.mask(values == ".", "")
-    known = codes if codes is not None else spec.codes
-    written = pc.utf8_trim_whitespace(pa.array(values.to_numpy(), pa.string(), from_pandas=True))
-    if not known:
-        odd = pc.or_(pc.equal(written, "."), pc.ends_with(written, ".0"))
-        return as_key(values) if pc.any(odd).as_py() else values
-    distinct = pc.unique(written).to_pandas().dropna()
-    text = distinct.where(distinct.isin(known), as_key(distinct))
-    if spec.type == "text":
-        # of codes that are kept as they are, 1A is 1a
-        same = {code.casefold(): code for code in known}
-        text = text.where(text.isin(known), text.str.casefold().map(same).fillna(text))
-    if text.eq(distinct).all():
-        return values
-    return pd.Series(written.to_pandas().map(dict(zip(distinct, text, strict=True))).to_numpy(dtype=object), index=values.index)
 
 
 def yearly(layout: Layout) -> bool:
