@@ -15,7 +15,7 @@ import ips_outcomes as ips
 from ips_outcomes.cli import main
 from ips_outcomes.errors import UnsupportedError
 from ips_outcomes.folders import MARK
-from ips_outcomes.reporting.changes import ABSENT, Changes, compare_deliveries, compared
+from ips_outcomes.reporting.changes import ABSENT, Changes, compare_deliveries
 from ips_outcomes.reporting.changes_page import changes_page, summary_lines
 
 PEOPLE = [{"person": f"XQ710{i}", "arm": arm} for i, arm in enumerate(["ips", "control", "ips", "control"], start=1)]
@@ -218,7 +218,7 @@ def test_paths_that_lead_nowhere(paths: tuple[Path, Path], tmp_path: Path):
     for place in (tmp_path / "nowhere", tmp_path / "empty"):
         result = call("compare", paths[0], place)
         assert result.exit_code == 1 and "there is no such file" in result.stderr
-    assert compared(paths[0].parent).folder == compared(paths[0]).folder
+    assert ips.load_study(paths[0].parent).folder == ips.load_study(paths[0]).folder
 
 
 def test_one_arm_has_no_comparison(tmp_path: Path):
