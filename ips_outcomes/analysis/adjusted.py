@@ -21,7 +21,18 @@ from ips_outcomes.analysis.regression import Fit, Model, firth_profile, fit_mode
 from ips_outcomes.analysis.small_clusters import ALL_SIGNS, FEW, cr2, wild_bootstrap
 from ips_outcomes.errors import UnsupportedError
 
-__all__ = ["Errors", "Model", "Plan", "Population", "SmallClusters", "by_regression", "describe", "planned", "references"]
+__all__ = [
+    "Errors",
+    "Model",
+    "Plan",
+    "Population",
+    "SmallClusters",
+    "by_regression",
+    "describe",
+    "design_matrix",
+    "planned",
+    "references",
+]
 
 Floats = NDArray[np.float64]
 Errors: TypeAlias = Literal["model", "robust"]
@@ -149,7 +160,7 @@ def by_regression(
     return pd.DataFrame(rows), tuple(notes)
 
 
-def _design(part: pd.DataFrame, arm: str, reference: str, covariates: list[str]) -> tuple[Floats, list[str]]:
+def design_matrix(part: pd.DataFrame, arm: str, reference: str, covariates: list[str]) -> tuple[Floats, list[str]]:
     """Intercept, an indicator an arm, then covariates (numbers as they are, categories as indicators)."""
     others = [a for a in sorted(part[arm].unique()) if a != reference]
     columns = [np.ones(len(part)), *[(part[arm] == a).to_numpy(dtype=float) for a in others]]
@@ -180,7 +191,7 @@ class _Comparison:
         if not np.isfinite(self.y).all():
             raise UnsupportedError(f"{int((~np.isfinite(self.y)).sum())} values of {outcome} are not finite")
         self.weight = part["_weight"].to_numpy(dtype=float)
-        self.design, self.others = _design(part, arm, reference, covariates)
+        self.design, self.others = design_matrix(part, arm, reference, covariates)
         self.people = self.weight if not plan.probability else np.ones(len(part))
         self.in_arm = {a: (part[arm] == a).to_numpy() for a in [*self.others, reference]}
         self.clusters: NDArray[np.int64] | None = None
