@@ -44,7 +44,9 @@ def test_intervals_of_one_proportion_equal_r(interval: str) -> None:
 
 def test_exact_interval_by_hand() -> None:
     # nobody of 3: the upper limit u has (1 - u)^3 = 0.025; everybody: the lower one has l^3 = 0.025
-    rates = employment_rates(pd.DataFrame({"g": ["0"] * 3 + ["1"] * 3, "works": [0, 0, 0, 1, 1, 1]}), "works", by="g", interval="clopper-pearson").table
+    rates = employment_rates(
+        pd.DataFrame({"g": ["0"] * 3 + ["1"] * 3, "works": [0, 0, 0, 1, 1, 1]}), "works", by="g", interval="clopper-pearson"
+    ).table
     assert rates["conf_high"][0] == pytest.approx(1 - 0.025 ** (1 / 3))
     assert rates["conf_low"][1] == pytest.approx(0.025 ** (1 / 3))
     assert rates[["conf_low", "conf_high"]].to_numpy()[[0, 1], [0, 1]].tolist() == [0.0, 1.0]
@@ -88,17 +90,25 @@ def test_clusters_without_any_event_have_a_one_sided_answer() -> None:
 
 def same(left: pd.DataFrame, right: pd.DataFrame) -> None:
     columns = ["measure", "n", "events", "estimate", "std_error", "conf_low", "conf_high", "p_value"]
-    pd.testing.assert_frame_equal(left[columns].reset_index(drop=True), right[columns].reset_index(drop=True), rtol=1e-10, atol=1e-13)
+    pd.testing.assert_frame_equal(
+        left[columns].reset_index(drop=True), right[columns].reset_index(drop=True), rtol=1e-10, atol=1e-13
+    )
 
 
 @pytest.mark.parametrize("interval", INTERVALS)
 def test_counts_give_the_rates_of_rows(interval: str) -> None:
-    same(employment_rates(COUNTS, "events", people="n", by="arm", interval=interval).table, employment_rates(SIX, "works", by="arm", interval=interval).table)
+    same(
+        employment_rates(COUNTS, "events", people="n", by="arm", interval=interval).table,
+        employment_rates(SIX, "works", by="arm", interval=interval).table,
+    )
 
 
 @pytest.mark.parametrize("options", [{}, {"intervals": "score", "test": "fisher"}, {"model": "poisson"}, {"errors": "robust"}])
 def test_counts_give_the_comparison_of_rows(options: dict) -> None:
-    same(compare_arms(COUNTS, "events", people="n", reference="control", **options).table, compare_arms(SIX, "works", reference="control", **options).table)
+    same(
+        compare_arms(COUNTS, "events", people="n", reference="control", **options).table,
+        compare_arms(SIX, "works", reference="control", **options).table,
+    )
 
 
 EVERY = [

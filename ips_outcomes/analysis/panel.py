@@ -285,6 +285,14 @@ def panel_effect(
     for_all = used.groupby([arm, month], observed=True).size()
     if len(for_all) < len(levels) * len(when) or not len(used):
         raise UnsupportedError("an arm has nobody observed in a month: choose other months=")
+    value = pd.Series(yes_no(used[outcome], outcome), index=used.index)
+    shares = value.groupby([used[arm], used[month]]).mean()
+    empty = int(shares.isin((0.0, 1.0)).sum())
+    if 0 < empty < len(shares):
+        raise UnsupportedError(
+            f"in {empty} of {len(shares)} combinations of arm and month nobody, or everybody, has {outcome}: a month has no event, "
+            "or only events, in an arm; choose other months="
+        )
     people = pd.factorize(used[cluster])[0].astype(np.int64)
     if people.max() + 1 < FEW:
         raise UnsupportedError(

@@ -80,7 +80,8 @@ def _inverted(statistic: Callable[[Floats], Floats], least: Floats, most: Floats
         for _ in range(HALVINGS):
             middle = (below + above) / 2
             with np.errstate(invalid="ignore", divide="ignore", over="ignore"):
-                left = statistic(middle) > target
+                # 0 over 0 is where the value fits the data perfectly
+                left = np.nan_to_num(statistic(middle), nan=0.0) > target
             below, above = np.where(left, middle, below), np.where(left, above, middle)
         found.append((below + above) / 2)
     return found[0], found[1]
@@ -139,11 +140,16 @@ def _score_ratio(e1: Floats, n1: Floats, e0: Floats, n0: Floats, *, corrected: b
 
     def statistic(logarithm: Floats) -> Floats:
         ratio = np.exp(logarithm)
-        # the most likely risk of the reference solves a p^2 - b p + c = 0; the smaller root, written without cancellation
-        a, b, c = total * ratio, ratio * (n1 + e0) + e1 + n0, e1 + e0
-        risk0 = 2 * c / (b + np.sqrt(np.maximum(b**2 - 4 * a * c, 0)))
-        risk1 = np.minimum(ratio * risk0, 1)
-        variance = (risk1 * (1 - risk1) / n1 + ratio**2 * risk0 * (1 - risk0) / n0) * factor
+        # the most likely risk of the reference is the smaller root of total ratio p^2 - b p + e1 + e0; root of the discriminant
+        # and complements are written so that nothing cancels close to 0 and 1
+        apart, corner = (n1 + e0) * ratio - (e1 + n0), 4 * ratio * (n1 - e1) * (n0 - e0)
+        root = np.sqrt(apart**2 + corner)
+        plus = np.where(apart < 0, corner / (root - apart), root + apart)
+        minus = np.where(apart > 0, corner / (root + apart), root - apart)
+        whole = ratio * (n1 + e0) + e1 + n0 + root
+        risk0, risk1 = 2 * (e1 + e0) / whole, 2 * ratio * (e1 + e0) / whole
+        rest0, rest1 = (plus + 2 * (n0 - e0)) / whole, (minus + 2 * ratio * (n1 - e1)) / whole
+        variance = (risk1 * rest1 / n1 + ratio**2 * risk0 * rest0 / n0) * factor
         return (e1 / n1 - ratio * e0 / n0) / np.sqrt(variance)
 
     low, high = _inverted(statistic, np.full_like(e1, -FAR), np.full_like(e1, FAR))

@@ -98,7 +98,11 @@ restricted <- function(x1, n1, x0, n0, first, d, range) {
   }
   span <- range[1] + (range[2] - range[1]) * c(1e-13, 1 - 1e-13)
   ends <- suppressWarnings(c(score(span[1]), score(span[2])))
-  if (!all(is.finite(ends)) || prod(sign(ends)) >= 0) return(optimize(loss, range, tol = 1e-14)$minimum)
+  if (!all(is.finite(ends)) || prod(sign(ends)) >= 0) {
+    # the border is the most likely: a search stops short of it
+    known <- suppressWarnings(sapply(range, loss))
+    return(range[which.min(ifelse(is.nan(known), Inf, known))])
+  }
   uniroot(score, span, tol = 1e-16, maxiter = 10000)$root
 }
 
