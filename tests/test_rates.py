@@ -5,6 +5,8 @@ tests/golden/rates.R made R's answers. Estimates agree to 1e-8, errors, limits a
 
 from __future__ import annotations
 
+import shutil
+import subprocess
 from pathlib import Path
 
 import numpy as np
@@ -158,3 +160,28 @@ def test_rates_refuse_what_they_cannot_answer(options: dict, message: str) -> No
     people = SIX.assign(w=0.5, low=-1.0, gap=[1, 2, 3, 4, 5, None])
     with pytest.raises(UnsupportedError, match=message):
         employment_rates(people, "works", **options)
+
+
+# ---------------------------------------------------------------- the goldens themselves
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("script", "packages"), [("rates", ("survey", "sandwich", "clubSandwich")), ("panel", ("geepack",))], ids=["rates", "panel"]
+)
+def test_r_gives_the_committed_answers_again(tmp_path: Path, script: str, packages: tuple[str, ...]) -> None:
+    rscript = shutil.which("Rscript")
+    if rscript is None:
+        pytest.skip("R is not installed (no Rscript): the committed answers of R were compared, not made again")
+    wanted = " && ".join(f"requireNamespace('{p}', quietly = TRUE)" for p in packages)
+    if subprocess.run([rscript, "-e", f"quit(status = !({wanted}))"], capture_output=True, check=False).returncode:
+        pytest.skip(f"R is here, but not all of its packages {', '.join(packages)}: answers were not made again")
+    shutil.copy(GOLDEN / "data_people.csv", tmp_path)
+    ran = subprocess.run([rscript, str(GOLDEN / f"{script}.R"), str(tmp_path)], capture_output=True, text=True, check=False)
+    assert ran.returncode == 0, ran.stderr
+    names = {path.name for path in GOLDEN.glob(f"{script}_*.csv")}
+    assert {path.name for path in tmp_path.glob(f"{script}_*.csv")} == names
+    for name in sorted(names - {f"{script}_versions.csv"}):
+        again, committed = (pd.read_csv(folder / name, float_precision="round_trip") for folder in (tmp_path, GOLDEN))
+        # searches and optimisers of R stop a little elsewhere on another machine
+        pd.testing.assert_frame_equal(again, committed, check_exact=False, rtol=1e-7, atol=1e-12, obj=name)

@@ -122,7 +122,8 @@ def describe(plan: Plan, covariates: list[str]) -> str:
     if plan.model == "logistic" and plan.covariates == "sampled":
         words += " that count covariates as sampled, too"
     limits = "t" if plan.errors == "model" and plan.model == "linear" else "normal"
-    return f"{words[0].upper()}{words[1:]}; two-sided 95 % limits from the {limits} distribution"
+    few = f" (under {FEW} clusters as the notes say)" if plan.cluster else ""
+    return f"{words[0].upper()}{words[1:]}; two-sided 95 % limits from the {limits} distribution{few}"
 
 
 def references(plan: Plan) -> tuple[str, ...]:

@@ -12,6 +12,7 @@ from __future__ import annotations
 from typing import NamedTuple
 
 import numpy as np
+import pandas as pd
 from numpy.typing import NDArray
 
 from ips_outcomes.analysis.regression import Fit
@@ -98,8 +99,9 @@ def _folded(fit: Fit, clusters: NDArray[np.int64], frequency: bool) -> tuple[Flo
     copies = fit.weight if frequency else np.ones(len(fit.y))
     prior = np.ones(len(fit.y)) if frequency else fit.weight
     key = np.column_stack([clusters, prior, fit.design])
-    _, first, place = np.unique(key, axis=0, return_index=True, return_inverse=True)
-    place = place.ravel()
+    # many times faster than numpy's unique rows
+    place = pd.DataFrame(key).groupby(list(range(key.shape[1])), sort=False).ngroup().to_numpy()
+    first = np.unique(place, return_index=True)[1]
     root = np.sqrt(np.bincount(place, weights=copies))
     residual = np.bincount(place, weights=copies * (fit.y - fit.mean)) / root
     slope, variance, prior = fit.slope[first], fit.variance[first], prior[first]

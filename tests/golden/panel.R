@@ -40,3 +40,7 @@ for (link in c("logit", "log", "identity")) for (corstr in c("independence", "ex
 rows <- do.call(rbind, rows)
 for (column in c("estimate", "std_error", "alpha")) rows[[column]] <- digits(rows[[column]])
 write.csv(rows, file.path(folder, "panel_answers.csv"), row.names = FALSE, quote = FALSE, na = "")
+
+used <- "geepack"
+write.csv(data.frame(name = c("R", used), version = c(as.character(getRversion()), sapply(used, function(p) as.character(packageVersion(p))))),
+          file.path(folder, "panel_versions.csv"), row.names = FALSE, quote = FALSE)

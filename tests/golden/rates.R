@@ -3,7 +3,7 @@
 #   Rscript rates.R [folder]
 #
 # reads data_people.csv (made by make_golden.R), writes rates_*.csv. Answers carry 17 digits.
-# Needs survey, sandwich, clubSandwich, geepack. What has no package here is worked out in
+# Needs survey, sandwich, clubSandwich. What has no package here is worked out in
 # another way than in Python: restricted likelihoods by a numerical search, estimating equations stacked and differentiated numerically, least squares refitted
 # for every vector of signs.
 
@@ -13,7 +13,6 @@ suppressPackageStartupMessages({
   library(survey)
   library(sandwich)
   library(clubSandwich)
-  library(geepack)
 })
 
 arguments <- commandArgs(trailingOnly = TRUE)
@@ -396,3 +395,7 @@ plain <- people[people$arm != "ips_plus" & people$id <= 150, ]
 firth_rows("firth", cbind(1, plain$arm == "ips", plain$age), plain$works, "ips / control")
 
 write_answers(do.call(rbind, found), "rates_regression.csv")
+
+used <- c("survey", "sandwich", "clubSandwich")
+write.csv(data.frame(name = c("R", used), version = c(as.character(getRversion()), sapply(used, function(p) as.character(packageVersion(p))))),
+          file.path(folder, "rates_versions.csv"), row.names = FALSE, quote = FALSE)
