@@ -6,6 +6,7 @@ from ips_outcomes.analysis.event_table import event_table
 from ips_outcomes.analysis.hazard import hazard_ratio
 from ips_outcomes.analysis.incidence import cumulative_incidence
 from ips_outcomes.analysis.lifelines_door import parametric_survival
+from ips_outcomes.analysis.panel import panel_effect
 from ips_outcomes.analysis.rates import employment_rates
 
 __all__ = [
@@ -15,5 +16,6 @@ __all__ = [
     "employment_rates",
     "event_table",
     "hazard_ratio",
+    "panel_effect",
     "parametric_survival",
 ]

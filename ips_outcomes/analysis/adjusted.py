@@ -1,89 +1,167 @@
-"""Adjusted, stratified and clustered comparisons, by way of statsmodels.
+"""Adjusted and clustered comparisons: linear, logistic (g-computation) and modified Poisson regression.
 
 References
 ----------
-Mantel N, Haenszel W. J Natl Cancer Inst 1959;22:719-748.
-Sato T. Biometrics 1989;45:1323-1324 (variance of the risk difference).
-Greenland S, Robins JM. Biometrics 1985;41:55-68 (of the risk ratio). doi:10.2307/2530643
-Robins J, Breslow N, Greenland S. Biometrics 1986;42:311-323. doi:10.2307/2531052
+Zou G. Am J Epidemiol 2004;159:702-706. doi:10.1093/aje/kwh090
+Stefanski LA, Boos DD. Am Stat 2002;56:29-38 (estimating equations stacked). doi:10.1198/000313002753631330
 """
 
 from __future__ import annotations
 
-from math import erfc, sqrt
+from dataclasses import dataclass
+from typing import Literal, TypeAlias
 
 import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
+from scipy import special
 
 from ips_outcomes.analysis.inputs import yes_no
-from ips_outcomes.analysis.limits import Z95
+from ips_outcomes.analysis.regression import Fit, Model, firth_profile, fit_model, ratio_or_difference
+from ips_outcomes.analysis.small_clusters import ALL_SIGNS, FEW, cr2, wild_bootstrap
 from ips_outcomes.errors import UnsupportedError
 
-__all__ = ["REFERENCES", "by_regression", "describe", "mantel_haenszel"]
+__all__ = [
+    "Errors",
+    "Model",
+    "Plan",
+    "Population",
+    "SmallClusters",
+    "by_regression",
+    "describe",
+    "design_matrix",
+    "planned",
+    "references",
+]
 
-REFERENCES = (
-    "Mantel N, Haenszel W. Statistical aspects of the analysis of data from retrospective studies of disease. J Natl Cancer Inst 1959;22:719-748.",
-    "Sato T. On the variance estimator for the Mantel-Haenszel risk difference. Biometrics 1989;45:1323-1324.",
-    "Greenland S, Robins JM. Estimation of a common effect parameter from sparse follow-up data. Biometrics 1985;41:55-68. doi:10.2307/2530643",
-    "Robins J, Breslow N, Greenland S. Estimators of the Mantel-Haenszel variance consistent in both sparse data and "
-    "large-strata limiting models. Biometrics 1986;42:311-323. doi:10.2307/2531052",
-)
+Floats = NDArray[np.float64]
+Errors: TypeAlias = Literal["model", "robust"]
+Population: TypeAlias = Literal["fixed", "sampled"]
+SmallClusters: TypeAlias = Literal["cr2", "wild"]
 
-#: Sandwich errors need about this many clusters before they can be trusted.
-LEAST_CLUSTERS = 30
+_REFERENCES = {
+    "poisson": "Zou G. A modified Poisson regression approach to prospective studies with binary data. "
+    "Am J Epidemiol 2004;159:702-706. doi:10.1093/aje/kwh090",
+    "sampled": "Stefanski LA, Boos DD. The calculus of M-estimation. Am Stat 2002;56:29-38. doi:10.1198/000313002753631330",
+    "cr2": "Bell RM, McCaffrey DF. Bias reduction in standard errors for linear regression with multi-stage samples. "
+    "Surv Methodol 2002;28:169-181.",
+    "cr2 more": "Pustejovsky JE, Tipton E. Small-sample methods for cluster-robust variance estimation and hypothesis testing in "
+    "fixed effects models. J Bus Econ Stat 2018;36:672-683. doi:10.1080/07350015.2016.1247004",
+    "wild": "Cameron AC, Gelbach JB, Miller DL. Bootstrap-based improvements for inference with clustered errors. "
+    "Rev Econ Stat 2008;90:414-427. doi:10.1162/rest.90.3.414",
+    "firth": "Heinze G, Schemper M. A solution to the problem of separation in logistic regression. "
+    "Stat Med 2002;21:2409-2419. doi:10.1002/sim.1047",
+    "logistic": "Localio AR, Margolis DJ, Berlin JA. Relative risks and confidence intervals were easily computed indirectly from "
+    "multivariable logistic regression. J Clin Epidemiol 2007;60:874-882. doi:10.1016/j.jclinepi.2006.12.001",
+}
 
 
-def describe(binary: bool, covariates: list[str], cluster: str | None) -> str:
+@dataclass(frozen=True)
+class Plan:
+    """What is to be fitted, and how errors come about."""
+
+    binary: bool
+    model: Model
+    errors: Errors
+    covariates: Population
+    small_clusters: SmallClusters
+    firth: bool
+    cluster: str | None
+    probability: bool
+    replicates: int
+    seed: int
+
+
+def planned(
+    *, binary: bool, model: Model | None, errors: Errors | None, covariates: Population | None, small_clusters: SmallClusters,
+    penalty: str | None, cluster: str | None, probability: bool, replicates: int, seed: int,
+) -> Plan:  # fmt: skip
+    """Fill in what was not said, and refuse what has no answer."""
+    for name, value, known in (
+        ("model", model, ("logistic", "poisson", "linear")), ("errors", errors, ("model", "robust")),
+        ("covariates", covariates, ("fixed", "sampled")), ("small_clusters", small_clusters, ("cr2", "wild")),
+        ("penalty", penalty, ("firth",)),
+    ):  # fmt: skip
+        if value is not None and value not in known:
+            raise UnsupportedError(f"{name}= is one of: {', '.join(known)}")
+    if not binary and model not in (None, "linear"):
+        raise UnsupportedError(f'model="{model}" is for true/false outcomes; a number has the linear model')
+    chosen: Model = model or ("logistic" if binary else "linear")
+    sure = (chosen == "logistic" or not binary) and not (cluster or probability) and covariates != "sampled"
+    if errors == "model" and not sure:
+        raise UnsupportedError(
+            'errors="model" would be wrong here: clusters, probability weights, sampled covariates and the linear or Poisson '
+            "model of a true/false outcome need robust errors"
+        )
+    if covariates and chosen != "logistic":
+        raise UnsupportedError("covariates= is for g-computation over the logistic model")
+    if penalty and (chosen != "logistic" or cluster or probability or errors == "robust" or covariates == "sampled"):
+        raise UnsupportedError(
+            'penalty="firth" is for the logistic model with its own errors, without clusters or probability weights'
+        )
+    if small_clusters == "wild" and chosen != "linear":
+        raise UnsupportedError('small_clusters="wild" is for linear models; say model="linear", or use "cr2"')
+    population: Population = covariates or ("sampled" if probability or errors == "robust" else "fixed")
+    return Plan(binary, chosen, "model" if sure and errors != "robust" else "robust", population, small_clusters,
+                penalty == "firth", cluster, probability, replicates, seed)  # fmt: skip
+
+
+def describe(plan: Plan, covariates: list[str]) -> str:
     """The model in words."""
-    model = "logistic regression, standardised over everybody (g-computation)" if binary else "linear regression"
-    with_ = f", adjusted for {', '.join(covariates)}" if covariates else ""
-    errors = f"; errors robust to clusters of {cluster}" if cluster else ""
-    limits = "normal" if binary or cluster else "t"
-    return f"{model[0].upper()}{model[1:]}{with_}{errors}; two-sided 95 % limits from the {limits} distribution"
+    words = {
+        "linear": "linear regression", "poisson": "modified Poisson regression",
+        "logistic": "logistic regression, standardised over everybody (g-computation)",
+    }[plan.model]  # fmt: skip
+    words += " with Firth's penalty" if plan.firth else ""
+    words += f", adjusted for {', '.join(covariates)}" if covariates else ""
+    words += "; probability weights" if plan.probability else ""
+    if plan.cluster:
+        words += f"; errors robust to clusters of {plan.cluster}"
+    elif plan.errors == "robust":
+        words += "; robust (sandwich) errors"
+    if plan.model == "logistic" and plan.covariates == "sampled":
+        words += " that count covariates as sampled, too"
+    limits = "t" if plan.errors == "model" and plan.model == "linear" else "normal"
+    few = f" (under {FEW} clusters as the notes say)" if plan.cluster else ""
+    return f"{words[0].upper()}{words[1:]}; two-sided 95 % limits from the {limits} distribution{few}"
 
 
-def _p(z: float) -> float:
-    return erfc(abs(z) / sqrt(2)) if np.isfinite(z) else float("nan")
-
-
-def _row(measure: str, contrast: str, estimate: float, std_error: float, method: str, *, ratio: bool) -> dict[str, object]:
-    if not (std_error > 0) or not np.isfinite(std_error) or (ratio and not 0 < estimate < np.inf):
-        nothing = float("nan")
-        return {"measure": measure, "contrast": contrast, "estimate": estimate, "std_error": nothing, "conf_low": nothing,
-                "conf_high": nothing, "p_value": nothing, "method": "no interval: a cell is zero or empty"}  # fmt: skip
-    centre = float(np.log(estimate)) if ratio else estimate
-    low, high = centre - Z95 * std_error, centre + Z95 * std_error
-    if ratio:
-        low, high = float(np.exp(low)), float(np.exp(high))
-    return {"measure": measure, "contrast": contrast, "estimate": estimate, "std_error": std_error,
-            "conf_low": low, "conf_high": high, "p_value": _p(centre / std_error), "method": method}  # fmt: skip
+def references(plan: Plan) -> tuple[str, ...]:
+    """Where the methods of a plan are described."""
+    keys = [plan.model, *(["firth"] if plan.firth else [])]
+    keys += ["sampled"] if plan.model == "logistic" and plan.covariates == "sampled" else []
+    keys += ([plan.small_clusters, "cr2 more"] if plan.small_clusters == "cr2" else ["wild"]) if plan.cluster else []
+    return tuple(_REFERENCES[key] for key in keys if key in _REFERENCES)
 
 
 def by_regression(
-    table: pd.DataFrame, outcome: str, arm: str, reference: str, month: str | None, covariates: list[str],
-    cluster: str | None, *, binary: bool,
+    table: pd.DataFrame, outcome: str, arm: str, reference: str, month: str | None, covariates: list[str], weight: Floats,
+    plan: Plan,
 ) -> tuple[pd.DataFrame, tuple[str, ...]]:  # fmt: skip
-    """One model a month: arms, covariates, errors robust to clusters where asked."""
+    """One model a month: arms, covariates, errors as planned."""
     rows, notes = [], []
     arms = sorted(table[arm].unique())
+    table = table.assign(_weight=weight)[weight > 0]
     for key, part in table.groupby(month, sort=True) if month else [(pd.NA, table)]:
+        where = f"month {key}: " if month else ""
         used = part[part[outcome].notna()]
-        complete = used.dropna(subset=[*covariates, *([cluster] if cluster else [])])
+        complete = used.dropna(subset=[*covariates, *([plan.cluster] if plan.cluster else [])])
         if len(complete) < len(used):
-            where = f"month {key}: " if month else ""
             notes.append(f"{where}{len(used) - len(complete)} of {len(used)} rows left out: a covariate is missing")
         empty = [a for a in arms if not (complete[arm] == a).any()]
         if empty:
-            where = f"month {key}" if month else "all rows"
+            where = where.removesuffix(": ") or "all rows"
             notes.append(f"{where}: no estimate, as nobody with known values is in {', '.join(empty)}")
             continue
-        rows += [{**row, "month": key} for row in _fit(complete, outcome, arm, reference, covariates, cluster, binary=binary)]
+        found, said = _Comparison(complete, outcome, arm, reference, covariates, plan).rows()
+        rows += [{**row, "month": key} for row in found]
+        notes += [where + note for note in said]
     if not rows:
-        raise UnsupportedError("; ".join(notes))
+        raise UnsupportedError("; ".join(notes) or "there is nobody to compare")
     return pd.DataFrame(rows), tuple(notes)
 
 
-def _design(part: pd.DataFrame, arm: str, reference: str, covariates: list[str]) -> tuple[np.ndarray, list[str]]:
+def design_matrix(part: pd.DataFrame, arm: str, reference: str, covariates: list[str]) -> tuple[Floats, list[str]]:
     """Intercept, an indicator an arm, then covariates (numbers as they are, categories as indicators)."""
     others = [a for a in sorted(part[arm].unique()) if a != reference]
     columns = [np.ones(len(part)), *[(part[arm] == a).to_numpy(dtype=float) for a in others]]
@@ -95,155 +173,190 @@ def _design(part: pd.DataFrame, arm: str, reference: str, covariates: list[str])
             dummies = pd.get_dummies(values.astype(str), drop_first=True, dtype=float)
             columns += [dummies[c].to_numpy() for c in dummies]
     design = np.column_stack(columns)
-    if np.linalg.matrix_rank(design) < design.shape[1]:
+    if not np.isfinite(design).all():
+        raise UnsupportedError(f"{int((~np.isfinite(design)).any(axis=1).sum())} rows have a covariate that is not finite")
+    size = np.sqrt((design**2).sum(axis=0))
+    # of the triangular factor, which is as small as the number of columns
+    known = len(design) >= design.shape[1] and (size > 0).all()
+    if not known or np.linalg.matrix_rank(np.linalg.qr(design / size, mode="r"), rtol=1e-10) < len(size):
         raise UnsupportedError("a covariate is constant, or follows from the others: leave it out of adjust=")
     return design, others
 
 
-def _fit(
-    part: pd.DataFrame, outcome: str, arm: str, reference: str, covariates: list[str], cluster: str | None, *, binary: bool
-) -> list[dict[str, object]]:
-    import warnings
+class _Comparison:
+    """One model fitted to one table, and the rows that come of it."""
 
-    import statsmodels.api as sm
-    from statsmodels.tools.sm_exceptions import PerfectSeparationWarning
+    def __init__(self, part: pd.DataFrame, outcome: str, arm: str, reference: str, covariates: list[str], plan: Plan) -> None:
+        self.plan, self.reference = plan, reference
+        self.y = yes_no(part[outcome], outcome) if plan.binary else part[outcome].to_numpy(dtype=float)
+        if not np.isfinite(self.y).all():
+            raise UnsupportedError(f"{int((~np.isfinite(self.y)).sum())} values of {outcome} are not finite")
+        self.weight = part["_weight"].to_numpy(dtype=float)
+        self.design, self.others = design_matrix(part, arm, reference, covariates)
+        self.people = self.weight if not plan.probability else np.ones(len(part))
+        self.in_arm = {a: (part[arm] == a).to_numpy() for a in [*self.others, reference]}
+        self.clusters: NDArray[np.int64] | None = None
+        self.notes: list[str] = []
+        self.few = False
+        if plan.cluster:
+            self._sort_clusters(part[plan.cluster])
+        self.fit: Fit = fit_model(self.y, self.design, self.weight, plan.model, firth=plan.firth)
 
-    y = yes_no(part[outcome], outcome) if binary else part[outcome].to_numpy(dtype=float)
-    design, others = _design(part, arm, reference, covariates)
-    options: dict[str, object] = {}
-    if cluster:
-        codes = pd.factorize(part[cluster])[0]
-        number = codes.max() + 1
-        if number < LEAST_CLUSTERS:
-            raise UnsupportedError(
-                f"{number} clusters are too few for cluster-robust errors (least {LEAST_CLUSTERS}): "
-                "put them into adjust= or strata= if individuals were randomised"
+    def _sort_clusters(self, values: pd.Series) -> None:
+        self.clusters = pd.factorize(values)[0].astype(np.int64)
+        number = int(self.clusters.max()) + 1
+        self.few = number < FEW
+        in_arms = {a: len(np.unique(self.clusters[rows])) for a, rows in self.in_arm.items()}
+        # an arm that is one cluster and nothing else: its level and that cluster's cannot be told apart
+        alone = [a for a, count in in_arms.items() if count == 1 and len(in_arms) > 1 and self._whole(a)]
+        if number < 2 or alone:
+            why = (
+                f"{', '.join(alone)} is one cluster" if alone and number > 1 else "errors come from differences between clusters"
             )
-        options = {"cov_type": "cluster", "cov_kwds": {"groups": codes}}
-    counts = {a: (part[arm] == a).to_numpy() for a in [*others, reference]}
-    if not binary:
-        return _linear(sm, y, design, others, reference, counts, options)
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("error", PerfectSeparationWarning)
-            warnings.simplefilter("error", RuntimeWarning)
-            # at the default tolerance the covariance is that of the step before the last
-            model = sm.GLM(y, design, family=sm.families.Binomial()).fit(tol=1e-12, **options)
-    except (PerfectSeparationWarning, RuntimeWarning, np.linalg.LinAlgError):
-        raise UnsupportedError("the covariates separate the outcome: the logistic model has no finite answer") from None
-    if not model.converged:
-        raise UnsupportedError("the logistic model did not converge")
-    return _standardised(model, y, design, others, reference, counts)
+            raise UnsupportedError(
+                f"{number} cluster{'s are' if number > 1 else ' is'} too few for cluster-robust errors: {why}; "
+                "put the clusters into adjust= or strata= if individuals were randomised"
+            )
+        if self.few and self.plan.model == "logistic" and self.plan.covariates == "sampled":
+            self.notes.append(f"covariates count as fixed: with {number} clusters there is CR2 for the model's coefficients only")
 
+    def _whole(self, arm: str) -> bool:
+        assert self.clusters is not None
+        own = self.clusters[self.in_arm[arm]]
+        return not np.isin(self.clusters[~self.in_arm[arm]], own).any()
 
-def _linear(sm, y, design, others, reference, counts, options) -> list[dict[str, object]]:  # type: ignore[no-untyped-def]
-    model = sm.OLS(y, design).fit(**options)
-    low_high = np.asarray(model.conf_int())
-    method = "OLS, cluster-robust, normal limits" if options else "OLS, t limits"
-    rows = []
-    for i, other in enumerate(others, start=1):
-        rows.append({
-            "measure": "mean_difference", "contrast": f"{other} - {reference}", "estimate": model.params[i],
-            "std_error": model.bse[i], "conf_low": low_high[i, 0], "conf_high": low_high[i, 1],
-            "p_value": model.pvalues[i], "method": method, "n": int(counts[other].sum() + counts[reference].sum()),
-            "n_arm": int(counts[other].sum()), "n_reference": int(counts[reference].sum()),
-        })  # fmt: skip
-    return rows
+    def rows(self) -> tuple[list[dict[str, object]], list[str]]:
+        made = {"linear": self._linear, "poisson": self._poisson, "logistic": self._standardised}[self.plan.model]()
+        if self.few:
+            assert self.clusters is not None
+            number = int(self.clusters.max()) + 1
+            if self.plan.small_clusters == "wild":
+                said = f"wild cluster bootstrap, {2**number if number <= ALL_SIGNS else self.plan.replicates} vectors of signs"
+                if number < 6:
+                    said += "; under 6 clusters it can never reach 5 %, so there are no limits"
+            else:
+                said = "CR2 errors, limits and p from t with Satterthwaite's degrees of freedom"
+                degrees = [float(str(r["degrees_of_freedom"])) for r in made]
+                if np.nanmin([*degrees, np.inf]) < 4:
+                    said += " (under 4: read p-values with reserve)"
+            self.notes.append(f"{number} clusters of {self.plan.cluster} are few: {said}")
+        return made, self.notes
 
+    def _sizes(self, other: str) -> dict[str, object]:
+        sizes: dict[str, int] = {}
+        for name, arm in (("arm", other), ("reference", self.reference)):
+            rows = self.in_arm[arm]
+            sizes[f"n_{name}"] = round(float(self.people[rows].sum()))
+            if self.plan.binary:
+                sizes[f"events_{name}"] = round(float((self.people * self.y)[rows].sum()))
+        sizes["n"] = sizes["n_arm"] + sizes["n_reference"]
+        if self.plan.binary:
+            sizes["events"] = sizes["events_arm"] + sizes["events_reference"]
+        return dict(sizes)
 
-def _standardised(model, y, design, others, reference, counts) -> list[dict[str, object]]:  # type: ignore[no-untyped-def]
-    """Everybody's risk under each arm, averaged; errors by the delta method."""
+    def _errors(self, slope: Floats, own: Floats | None = None) -> tuple[float, float]:
+        """Standard error of a combination of coefficients (plus each row's ``own`` part), and degrees of freedom."""
+        fit, plan = self.fit, self.plan
+        if self.few:
+            assert self.clusters is not None
+            error, degrees = cr2(fit, self.clusters, slope[None, :], frequency=not plan.probability)
+            return float(error[0]), float(degrees[0])
+        if plan.errors == "model":
+            scale = 1.0
+            degrees_left = np.inf
+            if plan.model == "linear":
+                degrees_left = float(self.weight.sum()) - len(slope)
+                scale = float(self.weight @ (self.y - fit.mean) ** 2) / degrees_left if degrees_left > 0 else np.nan
+            return float(np.sqrt(scale * (slope @ fit.bread @ slope))), degrees_left
+        parts = fit.scores() @ (fit.bread @ slope)
+        if own is not None:
+            parts = parts + own
+        people, coefficients = float(self.people.sum()), len(slope)
+        if self.clusters is not None:
+            units = np.bincount(self.clusters, weights=parts)
+            factor = len(units) / (len(units) - 1)
+            if not plan.probability:
+                factor *= (people - 1) / (people - coefficients)
+            return float(np.sqrt(factor * (units**2).sum())), np.inf
+        if plan.probability:
+            return float(np.sqrt(people / (people - 1) * (parts**2).sum())), np.inf
+        # a row of several people is so many equal contributions
+        factor = people / (people - coefficients) if plan.model == "linear" else 1.0
+        return float(np.sqrt(factor * (parts**2 / self.weight).sum())), np.inf
 
-    def under(position: int) -> tuple[float, np.ndarray]:
-        forced = design.copy()
-        forced[:, 1 : len(others) + 1] = 0
+    def _row(
+        self, measure: str, other: str, estimate: float, errors: tuple[float, float], method: str, *, ratio: bool
+    ) -> dict[str, object]:
+        contrast = f"{other} {'/' if ratio else '-'} {self.reference}"
+        how = "CR2, Satterthwaite" if self.few else "cluster-robust" if self.clusters is not None else ""
+        how = how or ("robust" if self.plan.errors == "robust" else "")
+        row = ratio_or_difference(measure, contrast, estimate, errors[0], f"{method}, {how}" if how else method,
+                                  ratio=ratio, degrees=errors[1])  # fmt: skip
+        more = {"degrees_of_freedom": errors[1]} if self.few else {}
+        return {**row, **more, **self._sizes(other)}
+
+    def _coefficient(self, position: int) -> Floats:
+        slope = np.zeros(self.design.shape[1])
+        slope[position] = 1
+        return slope
+
+    def _linear(self) -> list[dict[str, object]]:
+        measure = "risk_difference" if self.plan.binary else "mean_difference"
+        made = []
+        for i, other in enumerate(self.others, start=1):
+            estimate = float(self.fit.coefficients[i])
+            if self.few and self.plan.small_clusters == "wild":
+                assert self.clusters is not None
+                found = wild_bootstrap(self.fit, self.clusters, i, replicates=self.plan.replicates, seed=self.plan.seed)
+                made.append({"measure": measure, "contrast": f"{other} - {self.reference}", "estimate": estimate,
+                             **found._asdict(), "method": "OLS, wild cluster bootstrap", **self._sizes(other)})  # fmt: skip
+                continue
+            errors = self._errors(self._coefficient(i))
+            method = "OLS, t limits" if self.plan.errors == "model" else "OLS" if self.few else "OLS, normal limits"
+            made.append(self._row(measure, other, estimate, errors, method, ratio=False))
+        return made
+
+    def _poisson(self) -> list[dict[str, object]]:
+        made = []
+        for i, other in enumerate(self.others, start=1):
+            errors = self._errors(self._coefficient(i))
+            made.append(
+                self._row("risk_ratio", other, float(np.exp(self.fit.coefficients[i])), errors, "modified Poisson", ratio=True)
+            )
+        return made
+
+    def _under(self, position: int) -> tuple[float, Floats, Floats]:
+        """Everybody's risk under one arm: its mean, the mean's slope in the coefficients, each row's distance from it."""
+        forced = self.design.copy()
+        forced[:, 1 : len(self.others) + 1] = 0
         if position:
             forced[:, position] = 1
-        risk = model.predict(forced)
-        return float(risk.mean()), (risk * (1 - risk)) @ forced / len(risk)
+        predictor = forced @ self.fit.coefficients
+        each, total = special.expit(predictor), self.weight.sum()
+        mean = float(self.weight @ each / total)
+        return mean, (self.weight * each * special.expit(-predictor)) @ forced / total, self.weight * (each - mean) / total
 
-    covariance = np.asarray(model.cov_params())
-    base, base_gradient = under(0)
-    rows = []
-    for i, other in enumerate(others, start=1):
-        risk, gradient = under(i)
-        measures = [
-            ("risk_difference", f"{other} - {reference}", risk - base, gradient - base_gradient, False),
-            ("risk_ratio", f"{other} / {reference}", risk / base, gradient / risk - base_gradient / base, True),
-            ("odds_ratio", f"{other} / {reference}", risk / (1 - risk) / (base / (1 - base)),
-             gradient / (risk * (1 - risk)) - base_gradient / (base * (1 - base)), True),
-        ]  # fmt: skip
-        sizes = {
-            "n_arm": int(counts[other].sum()), "events_arm": int(y[counts[other]].sum()),
-            "n_reference": int(counts[reference].sum()), "events_reference": int(y[counts[reference]].sum()),
-        }  # fmt: skip
-        for measure, contrast, estimate, slope, ratio in measures:
-            std_error = float(np.sqrt(slope @ covariance @ slope))
-            row = _row(measure, contrast, estimate, std_error, "g-computation, delta method", ratio=ratio)
-            row.update(sizes)
-            rows.append({**row, "n": sizes["n_arm"] + sizes["n_reference"],
-                         "events": sizes["events_arm"] + sizes["events_reference"]})  # fmt: skip
-    return rows
-
-
-def mantel_haenszel(
-    table: pd.DataFrame, outcome: str, arm: str, reference: str, month: str | None, strata: str
-) -> tuple[pd.DataFrame, tuple[str, ...]]:
-    """Mantel-Haenszel risk difference, risk ratio and odds ratio; strata with one arm only add nothing."""
-    rows, notes = [], []
-    arms = sorted(table[arm].unique())
-    for key, part in table.groupby(month, sort=True) if month else [(pd.NA, table)]:
-        value = yes_no(part[outcome], outcome)
-        seen = part.assign(_yes=value)[~np.isnan(value) & part[strata].notna()]
-        unknown = int((~np.isnan(value)).sum()) - len(seen)
-        if unknown:
-            notes.append(f"{f'month {key}: ' if month else ''}{unknown} people left out: {strata} is missing")
-        cells = seen.groupby([strata, arm], observed=True)["_yes"].agg(["sum", "count"]).unstack(arm, fill_value=0)
-        for other in [a for a in arms if a != reference]:
-            e1, n1 = _arm_cells(cells, other)
-            e0, n0 = _arm_cells(cells, reference)
-            full = (n1 > 0) & (n0 > 0)
-            if not full.all():
-                where = f"month {key}: " if month else ""
-                notes.append(
-                    f"{where}{int((~full).sum())} of {len(full)} strata hold one of {other} and {reference} only and add nothing"
-                )
-            sizes = {"n_arm": int(n1.sum()), "events_arm": int(e1.sum()), "n_reference": int(n0.sum()),
-                     "events_reference": int(e0.sum()), "n": int(n1.sum() + n0.sum()), "events": int(e1.sum() + e0.sum())}  # fmt: skip
-            for row in _mantel_haenszel(e1[full], n1[full], e0[full], n0[full], other, reference):
-                rows.append({**row, **sizes, "month": key})
-    return pd.DataFrame(rows), tuple(notes)
-
-
-def _arm_cells(cells: pd.DataFrame, arm: str) -> tuple[np.ndarray, np.ndarray]:
-    """Events and people of one arm by stratum; an arm that nobody is in has none."""
-    none = pd.Series(0, index=cells.index)
-    events, people = (cells[part].get(arm, none).to_numpy(float) for part in ("sum", "count"))
-    return events, people
-
-
-def _mantel_haenszel(e1, n1, e0, n0, other: str, reference: str) -> list[dict[str, object]]:  # type: ignore[no-untyped-def]
-    total = n1 + n0
-    weight = n1 * n0 / total
-    r, s = e1 * n0 / total, e0 * n1 / total
-    with np.errstate(invalid="ignore", divide="ignore"):
-        difference = float(((e1 * n0 - e0 * n1) / total).sum() / weight.sum())
-        # Sato's variance holds for few large strata and for many small ones, pairs included
-        part = (n1**2 * e0 - n0**2 * e1 + n1 * n0 * (n0 - n1) / 2) / total**2
-        rest = (e1 * (n0 - e0) + e0 * (n1 - e1)) / (2 * total)
-        difference_error = float(np.sqrt(difference * part.sum() + rest.sum()) / weight.sum())
-        ratio = float(r.sum() / s.sum())
-        ratio_error = float(np.sqrt(((n1 * n0 * (e1 + e0) - e1 * e0 * total) / total**2).sum() / (r.sum() * s.sum())))
-        p, q = (e1 + n0 - e0) / total, (n1 - e1 + e0) / total
-        ro, so = e1 * (n0 - e0) / total, e0 * (n1 - e1) / total
-        odds = float(ro.sum() / so.sum())
-        odds_error = float(np.sqrt(
-            (p * ro).sum() / (2 * ro.sum() ** 2) + (p * so + q * ro).sum() / (2 * ro.sum() * so.sum())
-            + (q * so).sum() / (2 * so.sum() ** 2)
-        ))  # fmt: skip
-    method = "Mantel-Haenszel"
-    return [
-        _row("risk_difference", f"{other} - {reference}", difference, difference_error, method, ratio=False),
-        _row("risk_ratio", f"{other} / {reference}", ratio, ratio_error, method, ratio=True),
-        _row("odds_ratio", f"{other} / {reference}", odds, odds_error, method, ratio=True),
-    ]
+    def _standardised(self) -> list[dict[str, object]]:
+        """Everybody's risk under each arm, averaged; errors by the delta method or the whole influence function."""
+        fixed = self.plan.covariates == "fixed" or self.few
+        base, base_slope, base_own = self._under(0)
+        made = []
+        for i, other in enumerate(self.others, start=1):
+            risk, slope, own = self._under(i)
+            scales = {
+                "risk_difference": (risk - base, 1.0, 1.0), "risk_ratio": (risk / base, 1 / risk, 1 / base),
+                "odds_ratio": (risk / (1 - risk) / (base / (1 - base)), 1 / (risk * (1 - risk)), 1 / (base * (1 - base))),
+            }  # fmt: skip
+            for measure, (estimate, a, b) in scales.items():
+                errors = self._errors(a * slope - b * base_slope, None if fixed else a * own - b * base_own)
+                method = "g-computation, delta method" if fixed else "g-computation, influence function"
+                ratio = measure != "risk_difference"
+                made.append(self._row(measure, other, estimate, errors, method, ratio=ratio))
+            if self.plan.firth:
+                low, high, p_value = firth_profile(self.fit, i)
+                error = float(np.sqrt(self.fit.bread[i, i]))
+                made.append({"measure": "conditional_odds_ratio", "contrast": f"{other} / {self.reference}",
+                             "estimate": float(np.exp(self.fit.coefficients[i])), "std_error": error,
+                             "conf_low": float(np.exp(low)), "conf_high": float(np.exp(high)), "p_value": p_value,
+                             "method": "Firth, profile penalised likelihood", **self._sizes(other)})  # fmt: skip
+        return made

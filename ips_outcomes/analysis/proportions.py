@@ -1,26 +1,30 @@
-"""Intervals for proportions and for what two proportions differ by; arrays in, arrays out.
+"""Intervals for one proportion; arrays in, arrays out.
 
 References
 ----------
 Wilson EB. J Am Stat Assoc 1927;22:209-212. doi:10.1080/01621459.1927.10502953
-Newcombe RG. Stat Med 1998;17:873-890 (method 10).
-doi:10.1002/(SICI)1097-0258(19980430)17:8<873::AID-SIM779>3.0.CO;2-I
-Katz D, Baptista J, Azen SP, Pike MC. Biometrics 1978;34:469-474. doi:10.2307/2530610
-Woolf B. Ann Hum Genet 1955;19:251-253. doi:10.1111/j.1469-1809.1955.tb01348.x
+Clopper CJ, Pearson ES. Biometrika 1934;26:404-413. doi:10.1093/biomet/26.4.404
+Brown LD, Cai TT, DasGupta A. Stat Sci 2001;16:101-133 (Jeffreys). doi:10.1214/ss/1009213286
+Korn EL, Graubard BI. Surv Methodol 1998;24:193-201 (effective numbers).
 """
 
 from __future__ import annotations
 
-from math import erfc, sqrt
+from collections.abc import Callable
+from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy import special
 
 from ips_outcomes.analysis.limits import Z95
 
-__all__ = ["newcombe", "odds_ratio", "pearson_p", "risk_ratio", "wilson"]
+__all__ = ["INTERVALS", "Interval", "clopper_pearson", "jeffreys", "proportion_interval", "wald", "wilson"]
 
 Floats = NDArray[np.float64]
+Interval = Literal["wilson", "clopper-pearson", "jeffreys", "wald"]
+
+TAIL = 0.025
 
 
 def wilson(events: Floats, n: Floats) -> tuple[Floats, Floats]:
@@ -42,49 +46,79 @@ def wilson(events: Floats, n: Floats) -> tuple[Floats, Floats]:
     return np.where(n > 0, low, np.nan), np.where(n > 0, high, np.nan)
 
 
-def newcombe(e1: Floats, n1: Floats, e0: Floats, n0: Floats) -> tuple[Floats, Floats]:
-    """Newcombe's hybrid score interval of a risk difference, from two Wilson intervals."""
-    low1, high1 = wilson(e1, n1)
-    low0, high0 = wilson(e0, n0)
-    with np.errstate(invalid="ignore", divide="ignore"):
-        p1, p0 = e1 / n1, e0 / n0
-        difference = p1 - p0
-        low = difference - np.sqrt((p1 - low1) ** 2 + (high0 - p0) ** 2)
-        high = difference + np.sqrt((high1 - p1) ** 2 + (p0 - low0) ** 2)
-    return low, high
+def clopper_pearson(events: Floats, n: Floats) -> tuple[Floats, Floats]:
+    """Exact interval: both tails of the binomial distribution hold at most 2.5 %; never covers less than 95 %.
+
+    Examples
+    --------
+    >>> low, high = clopper_pearson(np.array([3.0]), np.array([6.0]))
+    >>> round(float(low[0]), 4), round(float(high[0]), 4)
+    (0.1181, 0.8819)
+    """
+    events, n = np.asarray(events, dtype=float), np.asarray(n, dtype=float)
+    with np.errstate(invalid="ignore"):
+        low = np.where(events <= 0, 0.0, special.betaincinv(np.where(events > 0, events, 1), n - events + 1, TAIL))
+        high = np.where(events >= n, 1.0, special.betaincinv(events + 1, np.where(events < n, n - events, 1), 1 - TAIL))
+    return np.where(n > 0, low, np.nan), np.where(n > 0, high, np.nan)
 
 
-def _log_wald(ratio: Floats, std_error: Floats) -> tuple[Floats, Floats]:
-    with np.errstate(invalid="ignore", over="ignore"):
-        return ratio * np.exp(-Z95 * std_error), ratio * np.exp(Z95 * std_error)
+def jeffreys(events: Floats, n: Floats) -> tuple[Floats, Floats]:
+    """Equal tails of the posterior under Jeffreys' prior Beta(1/2, 1/2); 0 and 1 where nobody or everybody has the event.
+
+    Examples
+    --------
+    >>> low, high = jeffreys(np.array([3.0]), np.array([6.0]))
+    >>> round(float(low[0]), 4), round(float(high[0]), 4)
+    (0.1668, 0.8332)
+    """
+    events, n = np.asarray(events, dtype=float), np.asarray(n, dtype=float)
+    with np.errstate(invalid="ignore"):
+        low = np.where(events <= 0, 0.0, special.betaincinv(events + 0.5, n - events + 0.5, TAIL))
+        high = np.where(events >= n, 1.0, special.betaincinv(events + 0.5, n - events + 0.5, 1 - TAIL))
+    return np.where(n > 0, low, np.nan), np.where(n > 0, high, np.nan)
 
 
-def risk_ratio(e1: Floats, n1: Floats, e0: Floats, n0: Floats) -> tuple[Floats, Floats, Floats, Floats]:
-    """Risk ratio, standard error of its logarithm, and the log Wald interval.
+def wald(events: Floats, n: Floats) -> tuple[Floats, Floats]:
+    """Estimate plus and minus 1.96 errors, cut at 0 and 1; of no width at the borders, and too narrow for small numbers.
 
-    Where a cell is zero the logarithm has no finite error: the estimate stands
-    (0, infinite or empty) and error and interval are empty.
+    Examples
+    --------
+    >>> low, high = wald(np.array([3.0]), np.array([6.0]))
+    >>> round(float(low[0]), 4), round(float(high[0]), 4)
+    (0.0999, 0.9001)
     """
     with np.errstate(invalid="ignore", divide="ignore"):
-        ratio = (e1 / n1) / (e0 / n0)
-        std_error = np.sqrt(1 / e1 - 1 / n1 + 1 / e0 - 1 / n0)
-    std_error = np.where((e1 > 0) & (e0 > 0), std_error, np.nan)
-    return ratio, std_error, *_log_wald(ratio, std_error)
+        p = np.where(n > 0, events / n, np.nan)
+        half = Z95 * np.sqrt(p * (1 - p) / n)
+    return np.maximum(p - half, 0.0), np.minimum(p + half, 1.0)
 
 
-def odds_ratio(e1: Floats, n1: Floats, e0: Floats, n0: Floats) -> tuple[Floats, Floats, Floats, Floats]:
-    """Odds ratio, standard error of its logarithm, and the log Wald (Woolf) interval; see `risk_ratio` on zeros."""
-    with np.errstate(invalid="ignore", divide="ignore"):
-        ratio = (e1 / (n1 - e1)) / (e0 / (n0 - e0))
-        std_error = np.sqrt(1 / e1 + 1 / (n1 - e1) + 1 / e0 + 1 / (n0 - e0))
-    full = (e1 > 0) & (e0 > 0) & (e1 < n1) & (e0 < n0)
-    std_error = np.where(full, std_error, np.nan)
-    return ratio, std_error, *_log_wald(ratio, std_error)
+#: By name: how it is called in tables, and the function.
+INTERVALS: dict[str, tuple[str, Callable[[Floats, Floats], tuple[Floats, Floats]]]] = {
+    "wilson": ("Wilson", wilson), "clopper-pearson": ("Clopper-Pearson", clopper_pearson), "jeffreys": ("Jeffreys", jeffreys),
+    "wald": ("Wald", wald),
+}  # fmt: skip
 
 
-def pearson_p(e1: Floats, n1: Floats, e0: Floats, n0: Floats) -> Floats:
-    """p-value of Pearson's chi-square test of two proportions, without continuity correction."""
-    total, events = n1 + n0, e1 + e0
-    with np.errstate(invalid="ignore", divide="ignore"):
-        statistic = total * (e1 * (n0 - e0) - e0 * (n1 - e1)) ** 2 / (events * (total - events) * n1 * n0)
-    return np.array([erfc(sqrt(x / 2)) if np.isfinite(x) else np.nan for x in np.atleast_1d(statistic)])
+def proportion_interval(events: Floats, n: Floats, interval: Interval = "wilson") -> tuple[Floats, Floats]:
+    """Two-sided 95 % interval of proportions, by name of the method.
+
+    Parameters
+    ----------
+    events, n : array
+        People with the event, and people; need not be whole, so that effective
+        numbers of a weighted or clustered sample can be given.
+    interval : {"wilson", "clopper-pearson", "jeffreys", "wald"}
+
+    Returns
+    -------
+    tuple of arrays
+        Lower and upper; empty where ``n`` is 0.
+
+    Examples
+    --------
+    >>> low, high = proportion_interval(np.array([0.0, 5.0]), np.array([5.0, 5.0]), "clopper-pearson")
+    >>> low.round(4).tolist(), high.round(4).tolist()
+    ([0.0, 0.4782], [0.5218, 1.0])
+    """
+    return INTERVALS[interval][1](np.asarray(events, dtype=float), np.asarray(n, dtype=float))
