@@ -51,7 +51,9 @@ def stretch(matrix: MonthsMatrix, start: int, end: int | None) -> MonthsMatrix:
     end = int(matrix.months.max()) if end is None else end
     lacking = sorted(set(range(start, end + 1)) - set(matrix.months.tolist()))
     if lacking or end < start:
-        raise UnsupportedError(f"months {start} to {end} are asked for; the data has no month {', '.join(map(str, lacking)) or end}")
+        raise UnsupportedError(
+            f"months {start} to {end} are asked for; the data has no month {', '.join(map(str, lacking)) or end}"
+        )
     return months_matrix(replace(matrix), matrix.outcome, at=range(start, end + 1))
 
 

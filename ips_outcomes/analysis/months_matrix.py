@@ -19,7 +19,16 @@ from ips_outcomes.analysis.event_table import WeightType
 from ips_outcomes.analysis.inputs import Data, group_name, months_table, yes_no
 from ips_outcomes.errors import UnsupportedError
 
-__all__ = ["FEWEST_CLUSTERS", "EVERYBODY", "MonthsData", "MonthsMatrix", "enough_clusters", "fold", "months_matrix", "reference_of"]
+__all__ = [
+    "FEWEST_CLUSTERS",
+    "EVERYBODY",
+    "MonthsData",
+    "MonthsMatrix",
+    "enough_clusters",
+    "fold",
+    "months_matrix",
+    "reference_of",
+]
 
 Floats = NDArray[np.float64]
 

@@ -17,7 +17,16 @@ from scipy import special
 
 from ips_outcomes.errors import UnsupportedError
 
-__all__ = ["IntervalKind", "Units", "acceleration", "bootstrap_interval", "chunks", "in_blocks", "permuted_sums", "resampled_sums"]
+__all__ = [
+    "IntervalKind",
+    "Units",
+    "acceleration",
+    "bootstrap_interval",
+    "chunks",
+    "in_blocks",
+    "permuted_sums",
+    "resampled_sums",
+]
 
 Floats = NDArray[np.float64]
 IntervalKind = Literal["percentile", "basic", "normal", "studentised", "bca"]
@@ -40,8 +49,10 @@ def _block(width: int) -> int:
     return int(np.clip(CELLS // max(width, 1), 1, 256))
 
 
-def chunks(rows: int, width: int, chunk: int | None = None) -> Iterator[int]:
+def chunks(rows: int, width: int, chunk: int | None = None, held: int | None = None) -> Iterator[int]:
     """Sizes of chunks that add up to ``rows``; all but the last are whole blocks.
+
+    ``held`` is how many numbers a row holds at its widest, where that is not ``width``.
 
     Examples
     --------
@@ -49,7 +60,7 @@ def chunks(rows: int, width: int, chunk: int | None = None) -> Iterator[int]:
     [512, 88]
     """
     block = _block(width)
-    wanted = max(CELLS // max(width, 1), 1) if chunk is None else chunk
+    wanted = max(CELLS // max(held or width, 1), 1) if chunk is None else chunk
     step = -(-wanted // block) * block
     for start in range(0, rows, step):
         yield min(step, rows - start)
@@ -109,7 +120,7 @@ def _added(draw: Any, count: NDArray[np.int64], sums: Floats, times: float, tota
     whole = bool((right == np.floor(right)).all()) and float(np.abs(right).max()) * float(count.sum()) < EXACT_SINGLE
     kind: Any = np.float32 if whole else np.float64
     right, done = right.astype(kind), 0
-    for rows in chunks(len(total), max(int(min(count.sum(), 8 * len(count))), len(count)), chunk):
+    for rows in chunks(len(total), len(count), chunk, held=max(int(min(count.sum(), 8 * len(count))), len(count))):
         total[done : done + rows, columns] += in_blocks(draw(rows).astype(kind), right)
         done += rows
 
