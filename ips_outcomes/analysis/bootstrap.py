@@ -137,7 +137,7 @@ def _summed(matrix: MonthsMatrix, place: int, other: int | None, rates: Floats, 
 def told(matrix: MonthsMatrix, place: int, other: int | None) -> dict[str, str]:
     """How a row names its arm or its contrast."""
     name = matrix.arms[place]
-    return {"group": name} if other is None else {"contrast": f"{name} - {matrix.arms[other]}"}
+    return {"group": name, "contrast": ""} if other is None else {"group": "", "contrast": f"{name} - {matrix.arms[other]}"}
 
 
 @supports(frequency_weights=True, probability_weights=True, cluster=True, strata=True)

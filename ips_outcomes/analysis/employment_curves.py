@@ -324,12 +324,12 @@ def employment_curves(
         low, high = _limits(kind, estimate, error, Z95, *pair)
         band_low, band_high = _limits(kind, estimate, error, band.critical, *pair)
         name = matrix.arms[place]
-        names = {"group": name} if other is None else {"contrast": f"{name} - {matrix.arms[other]}"}
+        names = {"group": name, "contrast": ""} if other is None else {"group": "", "contrast": f"{name} - {matrix.arms[other]}"}
         label = {"score": "Wilson" if other is None else "Newcombe", "plain": "Wald"}[kind]
         said = np.where(np.isfinite(estimate), f"{label}; sup-t band ({multiplier})", "nobody observed")
         said = np.where(np.isfinite(estimate) & ~np.isfinite(statistic), f"{label}; no variation in this month", said)
         if not np.isfinite(band.critical):
-            notes.append(f"{' '.join(names.values())}: no month varies, so there is no band")
+            notes.append(f"{''.join(names.values())}: no month varies, so there is no band")
         table = pd.DataFrame({"month": matrix.months, "n": n.round().astype(np.int64), "events": events, "estimate": estimate,
             "std_error": error, "conf_low": low, "conf_high": high, "band_low": band_low, "band_high": band_high,
             "critical": band.critical, "method": said, **names})  # fmt: skip

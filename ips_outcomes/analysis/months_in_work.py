@@ -188,11 +188,11 @@ def months_in_work(
     found = totals(matrix, missing)
     rows = []
     for place, name in enumerate(matrix.arms):
-        rows.append({"measure": "months_in_work", "group": name, "n": round(float(found.n[place])),
+        rows.append({"measure": "months_in_work", "group": name, "contrast": "", "n": round(float(found.n[place])),
                      "estimate": found.mean[place], "std_error": found.error(place)})  # fmt: skip
     for place, name in enumerate(matrix.arms):
         if base is not None and place != base:
-            rows.append({"measure": "months_in_work_difference", "contrast": f"{name} - {matrix.arms[base]}",
+            rows.append({"measure": "months_in_work_difference", "group": "", "contrast": f"{name} - {matrix.arms[base]}",
                          "n": round(float(found.n[place] + found.n[base])), "estimate": found.mean[place] - found.mean[base],
                          "std_error": found.error(place, base)})  # fmt: skip
     table = pd.DataFrame(rows)

@@ -314,7 +314,11 @@ def bootstrap_rmst(
             replicated[:, None], np.array([estimate]), interval, std_error=np.sqrt([error**2 @ sign**2]),
             replicate_errors=np.sqrt(errors**2 @ sign**2)[:, None], accelerated=_accelerated(people, units, number, influence, sign),
         )  # fmt: skip
-        label = {"group": people.arms[place]} if other is None else {"contrast": f"{people.arms[place]} - {people.arms[other]}"}
+        label = (
+            {"group": people.arms[place], "contrast": ""}
+            if other is None
+            else {"group": "", "contrast": f"{people.arms[place]} - {people.arms[other]}"}
+        )
         said = f"bootstrap, {interval}"
         if not np.isfinite(low[0]):
             said = f"{interval}: no interval, replicates do not vary around the estimate"

@@ -183,11 +183,11 @@ def trends(
     for measure, fit, begin in (("slope", _slope(matrix), start), ("change", _change(matrix, since, end), since)):
         common = {"start": begin, "end": end}
         for place, name in enumerate(matrix.arms):
-            rows.append({"measure": measure, "group": name, "n": round(float(fit.people[place])), "estimate": fit.estimate[place],
+            rows.append({"measure": measure, "group": name, "contrast": "", "n": round(float(fit.people[place])), "estimate": fit.estimate[place],
                          "std_error": fit.error(matrix, [place], [1.0], correction), **common})  # fmt: skip
         for place, name in enumerate(matrix.arms):
             if base is not None and place != base:
-                rows.append({"measure": f"{measure}_difference", "contrast": f"{name} - {matrix.arms[base]}",
+                rows.append({"measure": f"{measure}_difference", "group": "", "contrast": f"{name} - {matrix.arms[base]}",
                              "n": round(float(fit.people[place] + fit.people[base])),
                              "estimate": fit.estimate[place] - fit.estimate[base],
                              "std_error": fit.error(matrix, [place, base], [1.0, -1.0], correction), **common})  # fmt: skip
