@@ -1,4 +1,4 @@
-"""Bootstrap of employment curves, months in work and restricted mean survival time: thousands of replicates, no loop over them."""
+"""Bootstrap of employment curves and months in work: thousands of replicates, and no loop over them."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from ips_outcomes.analysis.capabilities import supports
-from ips_outcomes.analysis.employment_curves import contrast_influence, curves, size
+from ips_outcomes.analysis.employment_curves import Curves, contrast_influence, curves, size
 from ips_outcomes.analysis.event_table import WeightType
 from ips_outcomes.analysis.months_in_work import Missing, dead_as_no, stretch, totals
 from ips_outcomes.analysis.months_matrix import MonthsData, MonthsMatrix, months_matrix, reference_of
@@ -41,9 +41,9 @@ class _Answer:
     n: NDArray[np.int64]
     estimate: Floats
     replicates: Floats
-    error: Floats
-    errors: Floats | None
-    accelerated: Floats
+    error: Floats | None = None
+    errors: Floats | None = None
+    accelerated: Floats | None = None
 
 
 def draw_blocks(matrix: MonthsMatrix) -> NDArray[np.int64]:
@@ -101,23 +101,23 @@ def _accelerated(matrix: MonthsMatrix, influence: Floats, sides: list[int]) -> F
     return acceleration(sums, count, np.unique(block, return_inverse=True)[1])
 
 
-def _by_month(matrix: MonthsMatrix, place: int, other: int | None, rates: Floats, mass: Floats) -> _Answer:
-    found = curves(matrix)
+def _by_month(
+    matrix: MonthsMatrix, found: Curves, place: int, other: int | None, rates: Floats, mass: Floats, interval: str
+) -> _Answer:
     with np.errstate(invalid="ignore", divide="ignore"):
         if other is None:
             sides, estimate, drawn = [place], found.rate[place], rates[:, place]
             influence = found.influence * (matrix.arm == place)[:, None]
-            variance = drawn * (1 - drawn) / mass[:, place]
         else:
             sides = [place, other]
             estimate, drawn = found.rate[place] - found.rate[other], rates[:, place] - rates[:, other]
             influence = contrast_influence(matrix, found.influence, place, other)
-            variance = sum(rates[:, s] * (1 - rates[:, s]) / mass[:, s] for s in sides)
-    present = matrix.observed * np.isin(matrix.arm, sides)[:, None]
-    n = found.n[sides].sum(axis=0).round().astype(np.int64)
-    error = size(replace(matrix, cluster=None), influence, present)
-    errors = np.sqrt(variance) if matrix.independent else None
-    return _Answer(told(matrix, place, other), n, estimate, drawn, error, errors, _accelerated(matrix, influence, sides))
+        n = found.n[sides].sum(axis=0).round().astype(np.int64)
+        answer = _Answer(told(matrix, place, other), n, estimate, drawn)
+        if interval == "studentised":
+            variance = (rates[:, sides] * (1 - rates[:, sides]) / mass[:, sides]).sum(axis=1)
+            return replace(answer, error=size(matrix, influence, matrix.observed), errors=np.sqrt(variance))
+    return replace(answer, accelerated=_accelerated(matrix, influence, sides)) if interval == "bca" else answer
 
 
 def _summed(matrix: MonthsMatrix, place: int, other: int | None, rates: Floats, missing: Missing) -> _Answer:
@@ -131,7 +131,7 @@ def _summed(matrix: MonthsMatrix, place: int, other: int | None, rates: Floats, 
         influence = contrast_influence(found.matrix, found.influence, place, other)
     n = np.array([round(float(found.n[sides].sum()))])
     accelerated = _accelerated(found.matrix, influence, sides)
-    return _Answer(told(matrix, place, other), n, np.array([estimate]), drawn[:, None], np.array([np.nan]), None, accelerated)
+    return _Answer(told(matrix, place, other), n, np.array([estimate]), drawn[:, None], accelerated=accelerated)
 
 
 def told(matrix: MonthsMatrix, place: int, other: int | None) -> dict[str, str]:
@@ -230,11 +230,15 @@ def bootstrap_curves(
         used = totals(matrix, missing)
         notes, matrix = used.notes, used.matrix if missing == "exclude" else dead_as_no(matrix)
     rates, mass = curve_replicates(matrix, replicates, seed, chunk)
-    places = [(place, None) for place in range(len(matrix.arms))]
-    places += [(place, base) for place in range(len(matrix.arms)) if base is not None and place != base]  # type: ignore[misc]
-    parts = []
+    places: list[tuple[int, int | None]] = [(place, None) for place in range(len(matrix.arms))]
+    places += [(place, base) for place in range(len(matrix.arms)) if base is not None and place != base]
+    found, parts = curves(matrix), []
     for place, other in places:
-        answer = _by_month(matrix, place, other, rates, mass) if by_month else _summed(matrix, place, other, rates, missing)
+        answer = (
+            _by_month(matrix, found, place, other, rates, mass, interval)
+            if by_month
+            else _summed(matrix, place, other, rates, missing)
+        )
         measure = ("rate" if by_month else statistic) if other is None else statistic + ("" if by_month else "_difference")
         parts.append(answer_rows(answer, interval).assign(measure=measure, **({"month": matrix.months} if by_month else
                                                                              {"time": int(matrix.months[-1])})))  # fmt: skip

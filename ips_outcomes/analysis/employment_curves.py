@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 import pandas as pd
@@ -172,7 +172,8 @@ def simultaneous_band(
     if multiplier == "gaussian":
         values, vectors = np.linalg.eigh(scaled.T @ (count[:, None] * scaled))
         scaled = (vectors * np.sqrt(np.maximum(values, 0.0))) @ vectors.T
-    maxima = []
+    maxima: list[Floats] = []
+    drawn: Any
     for number in chunks(draws, len(scaled)):
         if multiplier == "gaussian":
             drawn = rng.standard_normal((number, len(scaled)))

@@ -170,6 +170,11 @@ def _levels(values: pd.Series) -> tuple[NDArray[np.int64], tuple[str, ...]]:
     return renumbered[codes], tuple(unique)
 
 
+def _answers(values: pd.Series, name: str) -> Floats:
+    """1, 0 and NaN; true/false without gaps, by far the most common column, needs no checking."""
+    return values.to_numpy(dtype=float) if values.dtype == bool else yes_no(values, name)
+
+
 def _of_person(values: NDArray[Any], person: NDArray[np.int64], first: NDArray[np.int64], what: str) -> NDArray[Any]:
     """What belongs to a person and must not change between months."""
     own = values[first]
@@ -276,7 +281,7 @@ def months_matrix(
     repeated = len(cell) - np.count_nonzero(np.bincount(cell, minlength=shape[0] * shape[1]))
     if repeated:
         raise UnsupportedError(f"{repeated} rows repeat a person and month: one row a person and month is needed")
-    numbers = yes_no(table[outcome], outcome)
+    numbers = _answers(table[outcome], outcome)
     known = ~np.isnan(numbers)
     value, observed, gone = np.zeros(shape), np.zeros(shape), np.zeros(shape, dtype=bool)
     value.ravel()[cell], observed.ravel()[cell] = np.where(known, numbers, 0.0), known

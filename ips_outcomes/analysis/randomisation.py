@@ -263,10 +263,11 @@ def randomisation_test(
         said = np.where(np.isfinite(observed), "randomisation test", "nobody observed in an arm, or no event")
         measure = "months_in_work_difference" if statistic == "months_in_work" else statistic
         contrast = f"{arms[place]} - {arms[base]}"
-        parts.append(pd.DataFrame({"n": n.round().astype(np.int64), "estimate": observed, "p_value": p_value, "p_adjusted": adjusted,
-            "permutations": permutations, "method": said, "measure": measure, "contrast": contrast, **when}))  # fmt: skip
-    unit = "whole clusters" if cluster else "people"
-    method = f"Randomisation test, {permutations} permutations (seed {seed}) of {unit}{f' within {strata}' if strata else ''}; two-sided"
+        parts.append(pd.DataFrame({"n": n.round().astype(np.int64), "estimate": observed, "p_value": p_value,
+            "p_adjusted": adjusted, "permutations": permutations, "method": said, "measure": measure,
+            "contrast": contrast, **when}))  # fmt: skip
+    unit = ("whole clusters" if cluster else "people") + (f" within {strata}" if strata else "")
+    method = f"Randomisation test, {permutations} permutations (seed {seed}) of {unit}; two-sided"
     table = pd.concat(parts, ignore_index=True).assign(outcome=named)
     return Estimates(tidy(table), f"{named}: could chance have done this", method, REFERENCES, "forest", notes)
 

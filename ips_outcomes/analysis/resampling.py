@@ -32,8 +32,10 @@ Floats = NDArray[np.float64]
 IntervalKind = Literal["percentile", "basic", "normal", "studentised", "bca"]
 
 KINDS = ("percentile", "basic", "normal", "studentised", "bca")
-#: Numbers that a chunk may hold (32 MB of doubles).
+#: Numbers that a block of rows may hold (32 MB of doubles), however wide a row is.
 CELLS = 4_000_000
+#: Numbers that a chunk holds where rows are narrow: few enough to stay in the processor's own memory.
+NEAR = 100_000
 #: Whole numbers up to here are exact in single precision, which multiplies twice as fast.
 EXACT_SINGLE = 2.0**24
 
@@ -60,7 +62,7 @@ def chunks(rows: int, width: int, chunk: int | None = None, held: int | None = N
     [512, 88]
     """
     block = _block(width)
-    wanted = max(CELLS // max(held or width, 1), 1) if chunk is None else chunk
+    wanted = max(NEAR // max(held or width, 1), 1) if chunk is None else chunk
     step = -(-wanted // block) * block
     for start in range(0, rows, step):
         yield min(step, rows - start)
@@ -156,7 +158,10 @@ def resampled_sums(units: Units, replicates: int, seed: int, chunk: int | None =
         def draw(rows: int, rng: Any = rng, count: Any = count, number: int = number, whose: Any = whose) -> NDArray[np.int64]:
             if number > 8 * len(count):
                 return np.asarray(rng.multinomial(number, count / number, rows))
-            drawn = whose[rng.integers(0, number, (rows, number))] + len(count) * np.arange(rows)[:, None]
+            drawn = rng.integers(0, number, (rows, number))
+            if number > len(count):
+                drawn = whose[drawn]
+            drawn += len(count) * np.arange(rows)[:, None]
             return np.bincount(drawn.ravel(), minlength=rows * len(count)).reshape(rows, len(count))
 
         _added(draw, count, sums, number, total, chunk)

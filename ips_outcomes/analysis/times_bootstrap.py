@@ -29,6 +29,8 @@ __all__ = ["TimesByArm", "bootstrap_rmst", "rmst_of_tables", "times_by_arm"]
 
 Floats = NDArray[np.float64]
 
+EFRON = "Efron B. Censored data and the bootstrap. J Am Stat Assoc 1981;76:312-319. doi:10.1080/01621459.1981.10477650"
+
 
 @dataclass(frozen=True)
 class TimesByArm:
@@ -107,10 +109,11 @@ def times_by_arm(
     group = pd.factorize(table[cluster], sort=True)[0].astype(np.int64) if cluster else np.zeros(len(table), dtype=np.int64)
     keep = given > 0
     count, weight = (given, np.ones(len(table))) if whole else (np.ones(len(table)), given)
-    keys = [k[keep] for k in (arm, stratum, group, entries, times, events, weight)]
-    first, pattern = fold(keys)
+    keys = [k[keep] for k in (arm, stratum, group, entries, times, events)]
+    first, pattern = fold([*keys, weight[keep]])
     counted = np.bincount(pattern, weights=count[keep], minlength=len(first)).astype(np.float64)
-    arm, stratum, group, entries, times, events, weight = (k[first] for k in keys)
+    arm, stratum, group, entries, times, events = (k[first] for k in keys)
+    weight = weight[keep][first]
     return TimesByArm(arms, arm, stratum, group if cluster else None, entries, times, events, weight, counted, notes)
 
 
@@ -314,23 +317,21 @@ def bootstrap_rmst(
             replicated[:, None], np.array([estimate]), interval, std_error=np.sqrt([error**2 @ sign**2]),
             replicate_errors=np.sqrt(errors**2 @ sign**2)[:, None], accelerated=_accelerated(people, units, number, influence, sign),
         )  # fmt: skip
-        label = (
-            {"group": people.arms[place], "contrast": ""}
-            if other is None
-            else {"group": "", "contrast": f"{people.arms[place]} - {people.arms[other]}"}
-        )
+        name = people.arms[place]
+        label = {"group": name, "contrast": ""} if other is None else {"group": "", "contrast": f"{name} - {people.arms[other]}"}
         said = f"bootstrap, {interval}"
         if not np.isfinite(low[0]):
             said = f"{interval}: no interval, replicates do not vary around the estimate"
-        rows.append({"measure": "rmst" if other is None else "rmst_difference", **label, "n": round(float(people_in[sides].sum())),
-                     "events": float(events_in[sides].sum()), "estimate": estimate, "std_error": float(replicated.std(ddof=1)),
-                     "conf_low": low[0], "conf_high": high[0], "method": said})  # fmt: skip
+        rows.append({"measure": "rmst" if other is None else "rmst_difference", **label,
+                     "n": round(float(people_in[sides].sum())), "events": float(events_in[sides].sum()), "estimate": estimate,
+                     "std_error": float(replicated.std(ddof=1)), "conf_low": low[0], "conf_high": high[0],
+                     "method": said})  # fmt: skip
     unit = "clusters" if cluster else "people"
-    method = (f"Area under the Kaplan-Meier curve to month {horizon}; bootstrap, {replicates} replicates (seed {seed}): {unit} drawn "
-              f"with replacement within {by}{f' and {strata}' if strata else ''}; {interval} 95 % interval")  # fmt: skip
-    table = pd.DataFrame(rows).assign(outcome=event, time=horizon, replicates=replicates)
-    reference_efron = (
-        "Efron B. Censored data and the bootstrap. J Am Stat Assoc 1981;76:312-319. doi:10.1080/01621459.1981.10477650"
+    method = (
+        f"Area under the Kaplan-Meier curve to month {horizon}; bootstrap, {replicates} replicates (seed {seed}): "
+        f"{unit} drawn with replacement within {by}{f' and {strata}' if strata else ''}; {interval} 95 % interval"
     )
-    return Estimates(tidy(table), f"Restricted mean time to {event}, bootstrapped", method, (reference_efron, *REFERENCES), "forest",
-                     people.notes)  # fmt: skip
+    table = tidy(pd.DataFrame(rows).assign(outcome=event, time=horizon, replicates=replicates))
+    return Estimates(
+        table, f"Restricted mean time to {event}, bootstrapped", method, (EFRON, *REFERENCES), "forest", people.notes
+    )

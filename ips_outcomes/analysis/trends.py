@@ -81,7 +81,7 @@ def _slope(matrix: MonthsMatrix) -> _Fit:
     residual = matrix.weight[:, None] * matrix.observed * (matrix.value - fitted)
     # the score of the slope is orthogonal to that of the level once the month is centred
     influence = (residual * np.nan_to_num(away / spread[:, None])[matrix.arm]).sum(axis=1)
-    present = matrix.observed.any(axis=1)
+    present = np.asarray(matrix.observed.any(axis=1))
     people = matrix.in_arms(matrix.count * present)
     return _Fit(slope, influence, matrix.in_arms(matrix.count[:, None] * matrix.observed).sum(axis=1), people, present, 2)
 
@@ -183,8 +183,8 @@ def trends(
     for measure, fit, begin in (("slope", _slope(matrix), start), ("change", _change(matrix, since, end), since)):
         common = {"start": begin, "end": end}
         for place, name in enumerate(matrix.arms):
-            rows.append({"measure": measure, "group": name, "contrast": "", "n": round(float(fit.people[place])), "estimate": fit.estimate[place],
-                         "std_error": fit.error(matrix, [place], [1.0], correction), **common})  # fmt: skip
+            rows.append({"measure": measure, "group": name, "contrast": "", "n": round(float(fit.people[place])),
+                         "estimate": fit.estimate[place], "std_error": fit.error(matrix, [place], [1.0], correction), **common})  # fmt: skip
         for place, name in enumerate(matrix.arms):
             if base is not None and place != base:
                 rows.append({"measure": f"{measure}_difference", "group": "", "contrast": f"{name} - {matrix.arms[base]}",
