@@ -36,6 +36,8 @@ KINDS = ("percentile", "basic", "normal", "studentised", "bca")
 CELLS = 4_000_000
 #: Numbers that a chunk holds where rows are narrow: few enough to stay in the processor's own memory.
 NEAR = 100_000
+#: Multiplications in one product that OpenBLAS leaves to a single thread.
+UNTHREADED = 262_144
 #: Whole numbers up to here are exact in single precision, which multiplies twice as fast.
 EXACT_SINGLE = 2.0**24
 
@@ -46,9 +48,15 @@ REFERENCES = (
 )
 
 
-def _block(width: int) -> int:
-    """Rows multiplied at a time: a question of the data alone, never of how much memory was allowed."""
-    return int(np.clip(CELLS // max(width, 1), 1, 256))
+def _block(width: int, columns: int | None = None) -> int:
+    """Rows multiplied at a time, a power of two: a question of the data alone, never of how much memory was allowed.
+
+    Small products are kept below the size where OpenBLAS starts threads:
+    waiting for them costs more than the product.
+    """
+    widest = 1 << (int(np.clip(CELLS // max(width, 1), 1, 256)).bit_length() - 1)
+    alone = UNTHREADED // max(width * columns, 1) if columns else 0
+    return min(widest, 1 << (alone.bit_length() - 1)) if alone >= 8 else widest
 
 
 def chunks(rows: int, width: int, chunk: int | None = None, held: int | None = None) -> Iterator[int]:
@@ -77,7 +85,7 @@ def in_blocks(left: NDArray[Any], right: NDArray[Any]) -> NDArray[Any]:
     [[3.0], [3.0], [3.0]]
     """
     rows, width = left.shape
-    block = _block(width)
+    block = _block(width, right.shape[1])
     if rows % block:
         padded = np.zeros((-(-rows // block) * block, width), dtype=left.dtype)
         padded[:rows] = left
