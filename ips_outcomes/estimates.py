@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field, replace
 from typing import Any, Literal
 
+import numpy as np
 import pandas as pd
 
 from ips_outcomes import _drawing
@@ -41,16 +42,19 @@ def _whole(values: pd.Series) -> bool:
 
 def tidy(rows: pd.DataFrame) -> pd.DataFrame:
     """Put a table into the common shape: common columns first, typed, gaps empty."""
-    table = rows.copy()
+    size, columns = len(rows), {}
     for column, dtype in COMMON_COLUMNS.items():
-        if column not in table:
-            table[column] = pd.NA if dtype == "Int64" else (float("nan") if dtype == "float64" else "")
-        if column == "events" and not _whole(table[column]):
+        if column not in rows:
+            gap: Any = "" if dtype == "object" else float("nan")
+            columns[column] = pd.array([pd.NA] * size, dtype="Int64") if dtype == "Int64" else np.full(size, gap, dtype=dtype)
+            continue
+        values = rows[column]
+        if column == "events" and not pd.api.types.is_integer_dtype(values) and not _whole(values):
             # events under probability weights are sums of weights
             dtype = "Float64"
-        table[column] = table[column].astype(dtype)
-    extra = [column for column in table.columns if column not in COMMON_COLUMNS]
-    return table[[*COMMON_COLUMNS, *extra]].reset_index(drop=True)
+        columns[column] = values.array.astype(dtype)
+    extra = {column: rows[column].array for column in rows.columns if column not in COMMON_COLUMNS}
+    return pd.DataFrame({**columns, **extra})
 
 
 @dataclass(frozen=True, repr=False)

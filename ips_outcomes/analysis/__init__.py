@@ -1,21 +1,37 @@
 """Person-months and times to event, to `Estimates`. No file format is known here."""
 
 from ips_outcomes.analysis.baseline import baseline_table
+from ips_outcomes.analysis.bootstrap import bootstrap_curves
 from ips_outcomes.analysis.compare import compare_arms
+from ips_outcomes.analysis.employment_curves import employment_curves
 from ips_outcomes.analysis.event_table import event_table
 from ips_outcomes.analysis.hazard import hazard_ratio
 from ips_outcomes.analysis.incidence import cumulative_incidence
 from ips_outcomes.analysis.lifelines_door import parametric_survival
+from ips_outcomes.analysis.months_in_work import months_in_work
+from ips_outcomes.analysis.months_matrix import months_matrix
 from ips_outcomes.analysis.panel import panel_effect
+from ips_outcomes.analysis.randomisation import randomisation_test
 from ips_outcomes.analysis.rates import employment_rates
+from ips_outcomes.analysis.resampling import bootstrap_interval
+from ips_outcomes.analysis.times_bootstrap import bootstrap_rmst
+from ips_outcomes.analysis.trends import trends
 
 __all__ = [
     "baseline_table",
+    "bootstrap_curves",
+    "bootstrap_interval",
+    "bootstrap_rmst",
     "compare_arms",
     "cumulative_incidence",
+    "employment_curves",
     "employment_rates",
     "event_table",
     "hazard_ratio",
     "panel_effect",
+    "months_in_work",
+    "months_matrix",
     "parametric_survival",
+    "randomisation_test",
+    "trends",
 ]
