@@ -339,6 +339,11 @@ def open_engine(
 def _open_duck(limit: int | None, threads: int | None, spill: Path) -> Engine:
     import ibis
 
+    # the first answer would otherwise wait for these
+    import ibis.backends.duckdb.converter
+
+    import ips_outcomes.engine.builtins  # noqa: F401
+
     settings: dict[str, Any] = {
         # a closed server has no network, and an open one shall not fetch code in the middle of a run
         "autoinstall_known_extensions": False, "autoload_known_extensions": False,

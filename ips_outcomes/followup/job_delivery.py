@@ -12,7 +12,7 @@ import numpy as np
 import pandas as pd
 
 from ips_outcomes.engine import Engine, gathered, linked, spell_words
-from ips_outcomes.engine.rows import day_of_month, earlier, first_true, later
+from ips_outcomes.engine.rows import day_of_month, earlier, first_true, later, never
 from ips_outcomes.errors import DataError, Problem, UnsupportedError
 from ips_outcomes.loaders.delivery import look_at
 from ips_outcomes.study import Definition, Layout, Study
@@ -38,6 +38,8 @@ class JobDelivery:
         self.label = paths[0].name + (f" and {len(paths) - 1} more files" if paths[1:] else "")
         staged = look_at(study, name, tell, large=True)
         self._files = staged.parquet
+        # marks that no row bears need not be read
+        self._marked = {column for column, number in staged.tally.bad.items() if number}
         self.rows_in = sum(staged.rows_in.values())
         self._keys: Any = None
         self._counted: Any = None
@@ -48,22 +50,26 @@ class JobDelivery:
         columns = [role for role in roles if role in self.layout.columns]
         # a monthly record is judged by its own month, and rows of another event belong to nobody's job
         columns += ["left_out", *(["file_month"] if self.monthly else [])]
-        columns += [f"bad_{role}" for role in roles if role in self.layout.columns
-                    and self.layout.columns[role].type in ("date", "code", "checkbox")]  # fmt: skip
+        columns += [f"bad_{role}" for role in roles if role in self._marked and self._judged(role)]
         return self.engine.read_parquet(self._files, {column: column for column in columns})
 
     def link(self, keys: pd.DataFrame) -> None:
         """Take the linkage list: ``delivery_key``, ``person`` (a number), ``index_month``, and ``told``: whose jobs are asked for."""
         self._keys = self.engine.from_frame(keys)
 
+    def _judged(self, role: str) -> bool:
+        """Whether a value of the role that could not be read sets its row aside."""
+        return self.layout.columns[role].type in ("date", "code", "checkbox")
+
     def _rules(self, table: Any) -> list[tuple[str, Any]]:
         """What sets a row aside, in the loaders' order."""
         rules = [("row of another event or form", table["left_out"])]
         for column, spec in self.layout.columns.items():
-            if f"bad_{column}" in table.columns and spec.type == "date":
-                rules.append((f"impossible date in {column}", table[f"bad_{column}"]))
-            elif f"bad_{column}" in table.columns:
-                rules.append((f"code in {column} that the layout does not know", table[f"bad_{column}"]))
+            if column not in _ROLES or not self._judged(column):
+                continue
+            marked = table[f"bad_{column}"] if column in self._marked else never()
+            rules.append((f"impossible date in {column}" if spec.type == "date"
+                          else f"code in {column} that the layout does not know", marked))  # fmt: skip
         if not self.monthly:
             rules.append(("spell without a start", table["start"].isnull()))
         if {"start", "end"} <= set(table.columns):

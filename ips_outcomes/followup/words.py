@@ -144,7 +144,7 @@ class PersonWords:
     Attributes
     ----------
     person_id, arm : numpy.ndarray
-        One value a person.
+        One value a person; the arm may be a pandas Categorical.
     window : (int, int)
         First and last month.
     known, yes : dict
@@ -152,7 +152,7 @@ class PersonWords:
     """
 
     person_id: NDArray[np.object_]
-    arm: NDArray[np.object_]
+    arm: NDArray[np.object_] | pd.Categorical
     window: tuple[int, int]
     known: Mapping[str, Words]
     yes: Mapping[str, Words]
