@@ -93,10 +93,10 @@ def ips_rates(path: Path, engine):
 
     from ips_outcomes.followup.words import PersonWords, columns_of
 
-    people = engine.collect(_ips_words(engine, path))
+    people = engine.arrays(_ips_words(engine, path))
     yes = columns_of(people, "yes", WINDOW)
     known = {"job": np.full_like(yes, 2**60 - 1)}
-    counts = PersonWords(people["person"].to_numpy(), people["arm"].to_numpy(), WINDOW, known, {"job": yes}).counts()
+    counts = PersonWords(people["person"], people["arm"], WINDOW, known, {"job": yes}).counts()
     return counts.pivot(index="arm", columns="month", values="events"), counts[counts["month"] == WINDOW[0]].set_index("arm")["n"]
 
 
@@ -106,15 +106,14 @@ def ips_panel(path: Path, engine):
 
     from ips_outcomes.followup.words import columns_of, unpack
 
-    people = engine.collect(_ips_words(engine, path))
+    people = engine.arrays(_ips_words(engine, path))
     cells = unpack(columns_of(people, "yes", WINDOW), WINDOW)
-    arms = pd.Categorical(people["arm"])
-    person = people["person"].to_numpy()
+    arms, person = people["arm"], people["person"]
     if len(person) and person.max() < 2**31:
         person = person.astype(np.int32)
     return pd.DataFrame({
         "person": np.repeat(person, NUMBER), "arm": pd.Categorical.from_codes(np.repeat(arms.codes, NUMBER), dtype=arms.dtype),
-        "month": np.tile(np.arange(WINDOW[0], WINDOW[1] + 1, dtype=np.int8), len(people)), "employed": cells.ravel(),
+        "month": np.tile(np.arange(WINDOW[0], WINDOW[1] + 1, dtype=np.int8), len(person)), "employed": cells.ravel(),
     }, copy=False)  # fmt: skip
 
 

@@ -10,9 +10,10 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from ips_outcomes.engine import Engine, link_counts, linked, month_words, open_engine, spell_words, word_name, word_numbers
+from ips_outcomes.engine import Engine, gathered, link_counts, linked, open_engine, spell_words
+from ips_outcomes.engine.rows import day_of_month
 from ips_outcomes.errors import DataError, UnsupportedError
-from ips_outcomes.followup.words import columns_of, count_words, first_month, longest_run, pack, popcount, unpack
+from ips_outcomes.followup.words import PersonWords, columns_of, first_month, longest_run, pack, popcount, unpack
 
 EDGES = (43, 52, 53, 59, 60, 63, 64, 72, -24)
 
@@ -72,27 +73,57 @@ def test_both_engines_give_the_same_words_row_for_row(duck: Engine, spark: Engin
 def test_month_records_speak_for_their_own_month(any_engine: Engine) -> None:
     records = pd.DataFrame({"person": [1] * len(EDGES), "month": EDGES})
     table = any_engine.from_frame(records)
-    made = any_engine.collect(month_words(table, "person", window=(-24, 72), words={"yes": None}))
+    made = any_engine.collect(spell_words(table, "person", window=(-24, 72), words={"yes": None}, first="month", last="month"))
     cells = unpack(columns_of(made, "yes", (-24, 72)), (-24, 72))[0]
     assert set(np.arange(-24, 73)[cells].tolist()) == set(EDGES)
 
 
-def test_counts_by_arm_inside_the_engine(any_engine: Engine) -> None:
+@pytest.mark.parametrize("window", [(-24, 72), (0, 43), (59, 60), (3, 3), (-61, -59), (60, 119)])
+def test_counts_by_arm_are_those_of_the_months_spread_out(window: tuple[int, int]) -> None:
     rng = np.random.default_rng(9)
-    window = (-24, 72)
-    seen, job = (rng.random((200, 97)) < share for share in (0.8, 0.4))
+    number = window[1] - window[0] + 1
+    seen, job = (rng.random((200, number)) < share for share in (0.8, 0.4))
     arm = rng.choice(["ips", "control"], 200).astype(object)
-    frame = pd.DataFrame({"arm": arm})
-    for name, cells in (("seen", seen), ("job", job)):
-        words = pack(cells, window[0])
-        for column, number in enumerate(word_numbers(window)):
-            frame[word_name(name, number)] = words[:, column]
-    table = any_engine.from_frame(frame)
-    counts = count_words(any_engine, table, "arm", window=window, observed="seen", yes=["job"])
+    known, yes = pack(seen, window[0]), pack(seen & job, window[0])
+    # bits outside the window are nobody's months
+    yes[:, 0] |= np.int64(1) << np.int64(62)
+    counts = PersonWords(np.arange(200).astype(object), arm, window, {"job": known}, {"job": yes}).counts()
     for group in ("control", "ips"):
         own = counts[counts["arm"] == group]
+        assert own["month"].tolist() == list(range(window[0], window[1] + 1))
         assert own["n"].tolist() == seen[arm == group].sum(0).tolist()
         assert own["events"].tolist() == (seen & job)[arm == group].sum(0).tolist()
+
+
+def test_rows_gathered_on_the_way_are_the_rows_asked_for(any_engine: Engine) -> None:
+    rows = pd.DataFrame({"person": [1, 1, 2, 3, 3], "first": [0, 2, 1, 4, 5], "last": [0, 2, 1, 4, 5],
+                         "employer": ["a", None, "b", "c", "c"], "wanted": [True, True, False, True, False]})  # fmt: skip
+    rows["day"] = pd.Series(pd.to_datetime("2015-03-16")).repeat(5).dt.date.to_numpy()
+    table = any_engine.from_frame(rows)
+    kept = any_engine.keep(spell_words(table, "person", window=(0, 43), words={"yes": None},
+                                       gather={"jobs": (table["wanted"], ["first", "employer", "day"])}))  # fmt: skip
+    made = any_engine.arrays(kept.drop("jobs"))
+    assert dict(zip(made["person"].tolist(), made["yes_0"].tolist(), strict=True)) == {1: 0b101, 2: 0b10, 3: 0b110000}
+    found = any_engine.collect(gathered(kept, "person", "jobs"), ["person", "first"])
+    assert found[["person", "first"]].values.tolist() == [[1, 0], [1, 2], [3, 4]]
+    assert found["employer"].fillna("").tolist() == ["a", "", "c"]
+    assert found["day"].astype(str).tolist() == ["2015-03-16"] * 3
+
+
+def test_columns_come_as_arrays_with_text_in_codes(any_engine: Engine) -> None:
+    table = any_engine.from_frame(pd.DataFrame({"arm": ["b", "a", "b", None], "n": [1, 2, 3, 4]}))
+    made = any_engine.arrays(table.order_by("n"))
+    assert made["n"].tolist() == [1, 2, 3, 4]
+    assert pd.Series(made["arm"]).astype(object).fillna("none").tolist() == ["b", "a", "b", "none"]
+    lacking = any_engine.from_frame(pd.DataFrame({"n": pd.array([1, None], dtype="Int64")}))
+    with pytest.raises(UnsupportedError, match="column n has 1 missing value"):
+        any_engine.arrays(lacking)
+
+
+def test_a_month_s_day_is_a_date_on_either_engine(any_engine: Engine) -> None:
+    table = any_engine.from_frame(pd.DataFrame({"month": [-1, 0, 540, 551, -13]}))
+    made = any_engine.collect(table.mutate(day=day_of_month(table["month"], 16)), ["month"])
+    assert made["day"].astype(str).tolist() == ["1968-12-16", "1969-12-16", "1970-01-16", "2015-01-16", "2015-12-16"]
 
 
 @settings(max_examples=60, deadline=None)

@@ -7,11 +7,10 @@ once; `open_engine` says where it runs.
 from ips_outcomes.engine.opening import Engine, open_engine
 from ips_outcomes.engine.words import (
     WORD,
+    gathered,
     link_counts,
     linked,
-    month_words,
     spell_words,
-    word_counts,
     word_name,
     word_numbers,
 )
@@ -19,12 +18,11 @@ from ips_outcomes.engine.words import (
 __all__ = [
     "WORD",
     "Engine",
+    "gathered",
     "link_counts",
     "linked",
-    "month_words",
     "open_engine",
     "spell_words",
-    "word_counts",
     "word_name",
     "word_numbers",
 ]

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-__all__ = ["earlier", "first_true", "later"]
+__all__ = ["day_of_month", "earlier", "first_true", "later", "never"]
 
 Value = Any
 
@@ -30,3 +30,19 @@ def earlier(one: Value, other: Value) -> Value:
     import ibis
 
     return ibis.least(one, other)
+
+
+def day_of_month(month: Value, day: int) -> Value:
+    """The date of a day in calendar months counted from January 1970."""
+    import ibis
+
+    # whole division and remainder differ between engines below 0; from year 0 on there is nothing below it
+    months = month + 12 * 1970
+    return ibis.date((months // 12).cast("int32"), (months % 12 + 1).cast("int32"), ibis.literal(day, "int32"))
+
+
+def never() -> Value:
+    """A condition that no row meets."""
+    import ibis
+
+    return ibis.literal(False)

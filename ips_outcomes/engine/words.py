@@ -14,7 +14,7 @@ from typing import Any
 
 from ips_outcomes.errors import UnsupportedError
 
-__all__ = ["WORD", "linked", "link_counts", "month_words", "spell_words", "word_counts", "word_name", "word_numbers"]
+__all__ = ["WORD", "gathered", "linked", "link_counts", "spell_words", "word_name", "word_numbers"]
 
 #: Months in a word.
 WORD = 60
@@ -50,6 +50,13 @@ def _one() -> Column:
     return ibis.literal(1, "int32").cast("int64")
 
 
+def _every() -> Column:
+    """A word with all its months."""
+    import ibis
+
+    return ibis.literal(2**WORD - 1, "int64")
+
+
 def _mask(first: Column, last: Column, number: int, window: tuple[int, int]) -> Column:
     """Bits of one word for months first to last, where they touch it."""
     import ibis
@@ -57,17 +64,21 @@ def _mask(first: Column, last: Column, number: int, window: tuple[int, int]) -> 
     low, high = max(WORD * number, window[0]), min(WORD * number + WORD - 1, window[1])
     if first.equals(last):
         # a month record: one bit
-        return first.between(low, high).ifelse(_one() << (first.clip(low, high) - WORD * number).cast("int32"), 0)
-    start = ibis.least(ibis.greatest(first, low), high) - WORD * number
-    stop = ibis.least(ibis.greatest(last, low), high) - WORD * number + 1
+        at = ibis.least(ibis.greatest(first, low), high) - WORD * number
+        return first.between(low, high).ifelse(_one() << at.cast("int32"), 0)
+    start = ibis.greatest(first, low) - WORD * number
+    stop = ibis.least(last, high) - WORD * number
     touches = (first <= high) & (last >= low) & (first <= last)
-    return touches.ifelse((_one() << stop.cast("int32")) - (_one() << start.cast("int32")), 0)
+    # shifted right, since DuckDB looks at every word for an overflow when it shifts left
+    up_to_stop, before_start = (_every() >> (WORD - bits).cast("int32") for bits in (stop + 1, start))
+    return touches.ifelse(up_to_stop - before_start, 0)
 
 
 def spell_words(
     spells: Table, by: str | Sequence[str], *, window: tuple[int, int], words: Mapping[str, Column | None],
     first: str | Mapping[str, str] = "first", last: str | Mapping[str, str] = "last",
     counts: Mapping[str, Column] | None = None, carry: Sequence[str] = (),
+    gather: Mapping[str, tuple[Column, Sequence[str]]] | None = None,
 ) -> Table:  # fmt: skip
     """Union of spells as words, one row a person, in one pass over the spells.
 
@@ -87,6 +98,8 @@ def spell_words(
         Further columns: name -> boolean column whose true rows are counted.
     carry : sequence of str
         Columns that are the same in all rows of a person, such as the arm: kept, and not grouped by, which is quicker.
+    gather : mapping, optional
+        Further columns: name -> which rows are kept as they are, and their columns; `gathered` spreads them again.
 
     Returns
     -------
@@ -102,9 +115,11 @@ def spell_words(
     ...     engine.collect(spell_words(jobs, "person", window=(0, 43), words={"yes": None}))["yes_0"].tolist()
     [11]
     """
+    import ibis
+
     from ips_outcomes.engine import builtins
 
-    made = {}
+    made: dict[str, Column] = {}
     for name, counted in words.items():
         for number in word_numbers(window):
             start, stop = (column if isinstance(column, str) else column[name] for column in (first, last))
@@ -114,46 +129,17 @@ def spell_words(
             made[word_name(name, number)] = builtins.bit_or(mask.fill_null(0))
     for name, rows in (counts or {}).items():
         made[name] = rows.fill_null(False).cast("int64").sum()
+    for name, (wanted, columns) in (gather or {}).items():
+        made[name] = ibis.struct({column: spells[column] for column in columns}).collect(where=wanted.fill_null(False))
     kept = {name: spells[name].arbitrary() for name in carry}
     return spells.group_by(list(by) if not isinstance(by, str) else by).aggregate(**kept, **made)
 
 
-def month_words(
-    records: Table, by: str | Sequence[str], *, window: tuple[int, int], words: Mapping[str, Column | None],
-    month: str = "month", counts: Mapping[str, Column] | None = None,
-) -> Table:  # fmt: skip
-    """Union of month records as words, one row a person; see `spell_words`."""
-    return spell_words(records, by, window=window, words=words, first=month, last=month, counts=counts)
-
-
-def word_counts(people: Table, by: str, *, window: tuple[int, int], observed: str, yes: Sequence[str]) -> Table:
-    """How many are observed and how many are a yes, by group and month, with one row a group.
-
-    Parameters
-    ----------
-    people : ibis Table
-        One row a person with words.
-    by : str
-        The group's column, such as the arm.
-    observed : str
-        Name of the words that say which months are observed.
-    yes : sequence of str
-        Names of the words counted, where observed.
-
-    Returns
-    -------
-    ibis Table
-        ``by`` and, for each name and month, ``<name>_at_<i>`` where ``i`` counts months from the window's first.
-    """
-    made = {}
-    for name in (observed, *yes):
-        for month in range(window[0], window[1] + 1):
-            number = month // WORD
-            word = people[word_name(observed, number)].fill_null(0)
-            if name != observed:
-                word = word & people[word_name(name, number)].fill_null(0)
-            made[f"{name}_at_{month - window[0]}"] = ((word >> (month - WORD * number)) & _one()).sum()
-    return people.group_by(by).aggregate(**made)
+def gathered(people: Table, by: str, name: str) -> Table:
+    """The rows that `spell_words` gathered under a name, one row each, with the person's column."""
+    # of people without such rows DuckDB holds nothing, and Spark an empty list
+    held = people.filter(people[name].notnull() & (people[name].length() > 0))
+    return held.select(held[by], **{name: held[name].unnest()}).unpack(name)
 
 
 def linked(table: Table, key: str, keys: Table, *, listed_key: str = "delivery_key") -> Table:

@@ -11,17 +11,18 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from ips_outcomes.engine import Engine, linked, spell_words
-from ips_outcomes.engine.rows import earlier, first_true, later
+from ips_outcomes.engine import Engine, gathered, linked, spell_words
+from ips_outcomes.engine.rows import day_of_month, earlier, first_true, later, never
 from ips_outcomes.errors import DataError, Problem, UnsupportedError
 from ips_outcomes.loaders.delivery import look_at
-from ips_outcomes.months import day_in_month
 from ips_outcomes.study import Definition, Layout, Study
 
 __all__ = ["JobDelivery"]
 
 #: The columns of a job delivery that say whether and when somebody works.
 _ROLES = ("person_key", "start", "end", "kind", "basis")
+#: The columns of a job that a person with a scheme that subtracts is judged by.
+_COLUMNS = ("file_month", "start", "end", "kind", "basis")
 _BLANK = "kind of job left blank"
 
 
@@ -37,30 +38,38 @@ class JobDelivery:
         self.label = paths[0].name + (f" and {len(paths) - 1} more files" if paths[1:] else "")
         staged = look_at(study, name, tell, large=True)
         self._files = staged.parquet
+        # marks that no row bears need not be read
+        self._marked = {column for column, number in staged.tally.bad.items() if number}
         self.rows_in = sum(staged.rows_in.values())
         self._keys: Any = None
+        self._counted: Any = None
+        self._named_rules: list[str] = []
 
     def _read(self, roles: Sequence[str]) -> Any:
         """Columns of the staged files, with the marks of what could not be read."""
         columns = [role for role in roles if role in self.layout.columns]
         # a monthly record is judged by its own month, and rows of another event belong to nobody's job
         columns += ["left_out", *(["file_month"] if self.monthly else [])]
-        columns += [f"bad_{role}" for role in roles if role in self.layout.columns
-                    and self.layout.columns[role].type in ("date", "code", "checkbox")]  # fmt: skip
+        columns += [f"bad_{role}" for role in roles if role in self._marked and self._judged(role)]
         return self.engine.read_parquet(self._files, {column: column for column in columns})
 
     def link(self, keys: pd.DataFrame) -> None:
-        """Take the linkage list: ``delivery_key``, ``person`` (a number) and ``index_month``."""
+        """Take the linkage list: ``delivery_key``, ``person`` (a number), ``index_month``, and ``told``: whose jobs are asked for."""
         self._keys = self.engine.from_frame(keys)
+
+    def _judged(self, role: str) -> bool:
+        """Whether a value of the role that could not be read sets its row aside."""
+        return self.layout.columns[role].type in ("date", "code", "checkbox")
 
     def _rules(self, table: Any) -> list[tuple[str, Any]]:
         """What sets a row aside, in the loaders' order."""
         rules = [("row of another event or form", table["left_out"])]
         for column, spec in self.layout.columns.items():
-            if f"bad_{column}" in table.columns and spec.type == "date":
-                rules.append((f"impossible date in {column}", table[f"bad_{column}"]))
-            elif f"bad_{column}" in table.columns:
-                rules.append((f"code in {column} that the layout does not know", table[f"bad_{column}"]))
+            if column not in _ROLES or not self._judged(column):
+                continue
+            marked = table[f"bad_{column}"] if column in self._marked else never()
+            rules.append((f"impossible date in {column}" if spec.type == "date"
+                          else f"code in {column} that the layout does not know", marked))  # fmt: skip
         if not self.monthly:
             rules.append(("spell without a start", table["start"].isnull()))
         if {"start", "end"} <= set(table.columns):
@@ -73,22 +82,24 @@ class JobDelivery:
             rules.append(("month outside the delivery's period", outside))
         return rules
 
-    def _rows(self, roles: Sequence[str], keys: Any) -> Any:
-        """Rows of people on the list, with ``rule``: 0 where used, else the number of the first rule met."""
-        table = linked(self._read(roles), "person_key", keys)
-        if self.monthly:
-            months = np.arange(self.period[0], self.period[1] + 1)
-            days = {name: day_in_month(months + ahead, day).astype(object)
-                    for name, day, ahead in (("first_day", 1, 0), ("sixteenth", 16, 0), ("next_month", 1, 1))}  # fmt: skip
-            calendar = self.engine.from_frame(pd.DataFrame({"file_month": months, **days}))
-            # a record from outside the period keeps its row, and is counted as such
-            table = table.left_join(calendar, "file_month").drop("file_month_right")
-        rules = self._rules(table)
-        return table.mutate(rule=first_true([condition for _, condition in rules]))
+    def count(self, asked: dict[str, Definition], window: tuple[int, int], *, tell_jobs: bool) -> dict[str, np.ndarray]:
+        """One row a person and rule, in one pass over the files: words by definition, and the number of rows.
 
-    def words(self, asked: dict[str, Definition], window: tuple[int, int]) -> Any:
-        """One row a person and rule: words by definition, and the number of rows."""
-        rows = self._rows([role for role in _ROLES if role in self.layout.columns], self._keys)
+        ``rule`` is 0 where rows are used, else the number of the first rule met. With ``tell_jobs`` the jobs of the people
+        asked for are kept on the way, for `jobs`: a second pass would cost as much as the first.
+        """
+        told = ["employer"] if tell_jobs else []
+        rows = linked(self._read([*_ROLES, *told]), "person_key", self._keys)
+        rules = self._rules(rows)
+        self._named_rules = ["used", *(rule for rule, _ in rules)]
+        rows = rows.mutate(rule=first_true([condition for _, condition in rules]))
+        columns = [c for c in (*_COLUMNS, *told) if c in rows.columns]
+        gather = {"jobs": (rows["told"] & (rows["rule"] == 0), columns)} if tell_jobs else {}
+        words = self._words(rows, asked, window, gather)
+        self._counted = self.engine.keep(words) if tell_jobs else words
+        return self.engine.arrays(self._counted.drop(*gather))
+
+    def _words(self, rows: Any, asked: dict[str, Definition], window: tuple[int, int], gather: dict[str, Any]) -> Any:
         rows = self._monthly_span(rows) if self.monthly else self._span(rows)
         conditions, first, last = {}, {}, {}
         for name, definition in asked.items():
@@ -106,19 +117,24 @@ class JobDelivery:
             first[name], last[name] = ("at", "at") if self.monthly else (f"first_{rule}", f"last_{rule}")
         rows = rows.mutate(one=rows["rule"].notnull())
         counts = {"rows of a rule": rows["one"]}
-        return spell_words(rows, ["person", "rule"], window=window, words=conditions, first=first, last=last, counts=counts)
+        return spell_words(rows, ["person", "rule"], window=window, words=conditions, first=first, last=last, counts=counts,
+                           gather=gather)  # fmt: skip
 
     def _monthly_span(self, rows: Any) -> Any:
         """A record speaks for its own month, where its tenure touches the day that the rule looks at."""
         true = rows["rule"].notnull()
         made = {"at": rows["file_month"] - rows["index_month"]}
-        for rule, latest_start, earliest_end in (("status", "sixteenth", "sixteenth"), ("any", "next_month", "first_day")):
+        # a record from outside the period is set aside, and need not have a month that is one
+        month = later(earlier(rows["file_month"], self.period[1]), self.period[0])
+        # dates made from the month, not looked up: an engine may join a calendar to every row before it drops strangers
+        sixteenth, first_day, next_month = (day_of_month(month + ahead, day) for ahead, day in ((0, 16), (0, 1), (1, 1)))
+        for rule in ("status", "any"):
             on = true
             if "start" in rows.columns:
-                begun = rows["start"] <= rows[latest_start] if rule == "status" else rows["start"] < rows[latest_start]
+                begun = rows["start"] <= sixteenth if rule == "status" else rows["start"] < next_month
                 on = on & (rows["start"].isnull() | begun)
             if "end" in rows.columns:
-                on = on & (rows["end"].isnull() | (rows["end"] >= rows[earliest_end]))
+                on = on & (rows["end"].isnull() | (rows["end"] >= (sixteenth if rule == "status" else first_day)))
             made[f"on_{rule}"] = on
         return rows.mutate(**made)
 
@@ -139,11 +155,10 @@ class JobDelivery:
             made[f"last_{rule}"] = earlier(end, self.period[1]) - rows["index_month"]
         return rows.mutate(**made)
 
-    def counts(self, made: pd.DataFrame) -> pd.DataFrame:
+    def rows_by_rule(self, made: dict[str, np.ndarray]) -> pd.DataFrame:
         """Rows by rule; those of people on no list are what is left of the delivery."""
-        table = self._rows([role for role in _ROLES if role in self.layout.columns], self._keys)
-        rules = ["used", *(rule for rule, _ in self._rules(table))]
-        numbers = [int(made.loc[made["rule"] == number, "rows of a rule"].sum()) for number in range(len(rules))]
+        rules = list(self._named_rules)
+        numbers = np.bincount(made["rule"], weights=made["rows of a rule"], minlength=len(rules)).astype(np.int64).tolist()
         if blank := dict(zip(rules, numbers, strict=True)).get(_BLANK):
             raise UnsupportedError(f"source {self.name}: {blank:,} rows leave the kind of job blank, so that a month may be unknown "
                                    "for it: use follow_up")  # fmt: skip
@@ -163,13 +178,9 @@ class JobDelivery:
         listed = self.engine.from_frame(pd.DataFrame({"key": named}))
         return frozenset(self.engine.collect(listed.semi_join(rows, listed["key"] == rows["employer"]))["key"])
 
-    def jobs_of(self, chosen: np.ndarray, person_id: np.ndarray) -> pd.DataFrame:
-        """The used rows of some people, as the harmonised table of employment."""
-        some = self.engine.from_frame(pd.DataFrame({"person": chosen.astype(np.int64)}))
-        keys = self._keys.semi_join(some, "person")
-        roles = [role for role in (*_ROLES, "employer") if role in self.layout.columns]
-        rows = self._rows(roles, keys)
-        found = self.engine.collect(rows.filter(rows["rule"] == 0))
+    def jobs(self, person_id: np.ndarray) -> pd.DataFrame:
+        """The used rows of the people asked for, as the harmonised table of employment."""
+        found = self.engine.collect(gathered(self._counted, "person", "jobs"))
         number = len(found)
         nothing = np.full(number, None, dtype=object)
         dates = {c: pd.to_datetime(found[c]) if c in found else pd.Series(pd.NaT, index=found.index) for c in ("start", "end")}

@@ -136,20 +136,21 @@ def _counted(
     people = cohort.participants
     place = pd.Series(np.arange(len(people), dtype=np.int64), index=people["person_id"].to_numpy())
     yes = {name: np.zeros((len(people), len(word_numbers(window))), dtype=np.int64) for name in asked}
+    subtracted = _Subtracted.of(cohort, asked, place)
     deliveries, rows = [JobDelivery(study, name, engine, tell) for name in study.sources_of("jobs", "job_months")], []
     for delivery in deliveries:
         listed = cohort.keys[cohort.keys["source"] == delivery.name].drop_duplicates("delivery_key")
         person = place.reindex(listed["person_id"].to_numpy()).to_numpy()
         keys = pd.DataFrame({
             "delivery_key": listed["delivery_key"].to_numpy(), "person": person,
-            "index_month": people["index_month"].to_numpy()[person],
+            "index_month": people["index_month"].to_numpy()[person], "told": np.isin(person, subtracted.chosen),
         })  # fmt: skip
         delivery.link(keys)
-        made = engine.collect(delivery.words(asked, window))
-        used = made[made["rule"] == 0]
+        made = delivery.count(asked, window, tell_jobs=len(subtracted.chosen) > 0)
+        used = made["rule"] == 0
         for name in asked:
-            yes[name][used["person"].to_numpy()] |= columns_of(used, name, window)
-        rows.append(delivery.counts(made))
+            yes[name][made["person"][used]] |= columns_of(made, name, window)[used]
+        rows.append(delivery.rows_by_rule(made))
     known: dict[str, Words] = {}
     observed = {
         rule: observed_words(cohort, on_status_day=rule) for rule in {d.month_rule == "status_day" for d in asked.values()}
@@ -159,32 +160,45 @@ def _counted(
         must = definition.wage_subsidy != "keep" and definition.if_unanswerable == "unknown"
         known[name] = seen & schemes if must else seen
         yes[name] &= known[name]
-    _subtract_schemes(cohort, asked, deliveries, place, known, yes, window)
+    _subtract_schemes(cohort, subtracted, deliveries, place, known, yes, window)
     words = PersonWords(people["person_id"].to_numpy(), people["arm"].to_numpy(), window, known, yes)
     months = words.counts()
     months["rate"] = months["events"] / months["n"].where(months["n"] > 0)
     return NationalCounts(months, pd.concat(rows, ignore_index=True), words)
 
 
+@dataclass(frozen=True)
+class _Subtracted:
+    """Definitions that schemes are subtracted from, and the places of the people who have such a scheme."""
+
+    definitions: dict[str, Definition]
+    schemes: pd.DataFrame
+    chosen: np.ndarray
+
+    @classmethod
+    def of(cls, cohort: Cohort, asked: dict[str, Definition], place: pd.Series) -> _Subtracted:
+        definitions = {name: d for name, d in asked.items() if d.wage_subsidy != "keep"}
+        codes = NOT_ORDINARY + (WORK_PRACTICE if any(d.work_practice_subtracts for d in definitions.values()) else ())
+        schemes = cohort.programmes[cohort.programmes["scheme"].isin(codes if definitions else ())]
+        return cls(definitions, schemes, np.unique(place.reindex(schemes["person_id"].to_numpy()).to_numpy(dtype=np.intp)))
+
+
 def _subtract_schemes(
-    cohort: Cohort, asked: dict[str, Definition], deliveries: list[JobDelivery], place: pd.Series,
+    cohort: Cohort, subtracted: _Subtracted, deliveries: list[JobDelivery], place: pd.Series,
     known: dict[str, Words], yes: dict[str, Words], window: tuple[int, int],
 ) -> None:  # fmt: skip
     """Answer for people with a scheme that subtracts as for a trial, and put their words in place."""
-    subtracting = {name: d for name, d in asked.items() if d.wage_subsidy != "keep"}
-    codes = NOT_ORDINARY + (WORK_PRACTICE if any(d.work_practice_subtracts for d in subtracting.values()) else ())
-    spells = cohort.programmes[cohort.programmes["scheme"].isin(codes)]
-    chosen = np.unique(place.reindex(spells["person_id"].to_numpy()).to_numpy(dtype=np.intp))
-    if not subtracting or not len(chosen):
+    chosen = subtracted.chosen
+    if not len(chosen):
         return
-    named = spells["employer"].dropna().unique()
+    named = subtracted.schemes["employer"].dropna().unique()
     used = {d.name: d.employers_among(named) for d in deliveries}
-    jobs = pd.concat([d.jobs_of(chosen, place.index.to_numpy()) for d in deliveries], ignore_index=True)
+    jobs = pd.concat([d.jobs(place.index.to_numpy()) for d in deliveries], ignore_index=True)
     for start in range(0, len(chosen), _BLOCK):
         block = chosen[start : start + _BLOCK]
         part = part_of(Cohort(**{**vars(cohort), "employment": jobs, "pay": _nothing(), "employer_keys": used}), block)
         months = JobMonths(Grid(part))
-        for name, definition in subtracting.items():
+        for name, definition in subtracted.definitions.items():
             value = answer(months, definition).value
             known[name][block] = pack(value != -1, window[0])
             yes[name][block] = pack(value == 1, window[0])

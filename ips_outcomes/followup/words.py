@@ -7,18 +7,18 @@ hours and pay by month they do not hold.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from ips_outcomes.engine import WORD, Engine, word_counts, word_name, word_numbers
+from ips_outcomes.engine import WORD, word_name, word_numbers
 from ips_outcomes.errors import UnsupportedError
 from ips_outcomes.study import Definition
 
-__all__ = ["PersonWords", "count_words", "first_month", "longest_run", "pack", "popcount", "refuse_sums", "unpack"]
+__all__ = ["PersonWords", "columns_of", "first_month", "longest_run", "pack", "popcount", "refuse_sums", "unpack"]
 
 #: People turned into person-months at a time.
 _BLOCK = 100_000
@@ -144,7 +144,7 @@ class PersonWords:
     Attributes
     ----------
     person_id, arm : numpy.ndarray
-        One value a person.
+        One value a person; the arm may be a pandas Categorical.
     window : (int, int)
         First and last month.
     known, yes : dict
@@ -152,7 +152,7 @@ class PersonWords:
     """
 
     person_id: NDArray[np.object_]
-    arm: NDArray[np.object_]
+    arm: NDArray[np.object_] | pd.Categorical
     window: tuple[int, int]
     known: Mapping[str, Words]
     yes: Mapping[str, Words]
@@ -185,63 +185,24 @@ class PersonWords:
 
 def _by_group(words: Words, code: NDArray[np.intp], groups: int, window: tuple[int, int]) -> NDArray[np.int64]:
     counts = np.zeros((groups, window[1] - window[0] + 1), dtype=np.int64)
-    # in blocks, so that no more than some people's months are ever spread out
+    patterns = np.unpackbits(np.arange(256, dtype=np.uint8)[:, None], axis=1, bitorder="little").astype(np.int64)
+    # how many people of a group have each pattern of eight months says how many have each month, and no month is ever spread out
     for start in range(0, len(words), _BLOCK):
-        cells, own = unpack(words[start : start + _BLOCK], window).view(np.uint8), code[start : start + _BLOCK]
-        for group in np.unique(own):
-            counts[group] += cells[own == group].sum(axis=0, dtype=np.int64)
+        own = code[start : start + _BLOCK] * 256
+        for column, number in enumerate(word_numbers(window)):
+            eights = np.ascontiguousarray(words[start : start + _BLOCK, column], dtype="<i8").view(np.uint8).reshape(-1, 8)
+            for eight in range(8):
+                first = WORD * number + 8 * eight - window[0]
+                # a word's last four bits are no months: the next word begins there
+                months = slice(max(-first, 0), min(8, WORD - 8 * eight, counts.shape[1] - first))
+                if months.start < months.stop:
+                    seen = np.bincount(own + eights[:, eight], minlength=256 * groups).reshape(groups, 256)
+                    counts[:, first + months.start : first + months.stop] += seen @ patterns[:, months]
     return counts
 
 
-def count_words(
-    engine: Engine, people: object, by: str, *, window: tuple[int, int], observed: str, yes: Sequence[str]
-) -> pd.DataFrame:
-    """Monthly counts by group from words that lie in an engine, without a row a person-month.
-
-    Parameters
-    ----------
-    engine : Engine
-        Where the table is.
-    people : ibis Table
-        One row a person: the group, and words named ``<name>_<k>`` (`ips_outcomes.engine.word_name`).
-    by : str
-        Column of the group, such as the arm.
-    window : (int, int)
-        First and last month.
-    observed : str
-        Name of the words that say which months are observed.
-    yes : sequence of str
-        Names of the words counted, where observed.
-
-    Returns
-    -------
-    pandas.DataFrame
-        ``definition``, the group, ``month``, ``n`` (people observed), ``events`` (people with a yes).
-
-    Examples
-    --------
-    >>> from ips_outcomes.engine import open_engine
-    >>> people = pd.DataFrame({"arm": ["a", "a"], "seen_0": [3, 1], "job_0": [2, 2]})
-    >>> with open_engine() as engine:
-    ...     table = engine.from_frame(people)
-    ...     counts = count_words(engine, table, "arm", window=(0, 1), observed="seen", yes=["job"])
-    >>> counts[["month", "n", "events"]].values.tolist()
-    [[0, 2, 0], [1, 1, 1]]
-    """
-    wide = engine.collect(word_counts(people, by, window=window, observed=observed, yes=yes), [by])
-    months = np.arange(window[0], window[1] + 1)
-
-    def at(name: str) -> NDArray[np.int64]:
-        return wide[[f"{name}_at_{m - window[0]}" for m in months]].to_numpy(dtype=np.int64).ravel()
-
-    parts = [
-        pd.DataFrame({"definition": name, by: np.repeat(wide[by].to_numpy(), len(months)), "month": np.tile(months, len(wide)),
-                      "n": at(observed), "events": at(name)})
-        for name in yes
-    ]  # fmt: skip
-    return pd.concat(parts, ignore_index=True)
-
-
-def columns_of(frame: pd.DataFrame, name: str, window: tuple[int, int]) -> Words:
-    """The words of one name in a collected frame, one column each."""
-    return frame[[word_name(name, number) for number in word_numbers(window)]].to_numpy(dtype=np.int64)
+def columns_of(table: pd.DataFrame | Mapping[str, NDArray[np.int64]], name: str, window: tuple[int, int]) -> Words:
+    """The words of one name in what an engine brought, one column each."""
+    columns = [np.asarray(table[word_name(name, number)], dtype=np.int64) for number in word_numbers(window)]
+    # one column needs no copy
+    return columns[0][:, None] if len(columns) == 1 else np.stack(columns, axis=1)

@@ -24,8 +24,19 @@ NEVER = ("9999-12-31", "99991231", "31.12.9999", "31129999", "999912", "9999")
 _FIRST_DAY, _LAST_DAY = np.datetime64("1850-01-01"), np.datetime64("2100-12-31")
 
 
+#: Of more values than this, each different one is written once.
+_MANY = 1_000
+
+
 def as_text(values: pd.Series) -> pd.Series:
     """Text of each value, whole numbers without a decimal point, days as ISO, nothing as ``""``."""
+    if len(values) > _MANY and values.dtype != object:
+        codes, distinct = pd.factorize(values, use_na_sentinel=False)
+        return pd.Series(_written(pd.Series(distinct)).to_numpy()[codes], index=values.index, dtype=object)
+    return _written(values)
+
+
+def _written(values: pd.Series) -> pd.Series:
     if pd.api.types.is_datetime64_any_dtype(values):
         days = np.datetime_as_string(values.to_numpy().astype("datetime64[D]"))
         return pd.Series(np.where(values.isna(), "", days), index=values.index, dtype=object)
@@ -38,7 +49,21 @@ def as_text(values: pd.Series) -> pd.Series:
         text[whole] = numbers[whole].astype(np.int64).astype(str)
         text[known & ~whole] = numbers[known & ~whole].astype(str)
         return pd.Series(text, index=values.index, dtype=object)
+    if values.dtype == object and _bare(values):
+        return values.fillna("")
     return values.fillna("").astype(str).str.strip().astype(object)
+
+
+def _bare(values: pd.Series) -> bool:
+    """Whether all values are text, or missing, and begin and end with a visible ASCII character: then there is nothing to strip."""
+    try:
+        texts = pa.array(values.to_numpy(), from_pandas=True)
+    except (pa.ArrowInvalid, pa.ArrowTypeError, pa.ArrowNotImplementedError, UnicodeError):
+        return False
+    if pa.types.is_null(texts.type):
+        return True
+    # bytes would pass for text if they were asked to
+    return pa.types.is_string(texts.type) and not pc.any(pc.match_substring_regex(texts, r"^[^!-~]|[^!-~]$")).as_py()
 
 
 def as_key(values: pd.Series) -> pd.Series:

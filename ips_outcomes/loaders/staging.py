@@ -15,6 +15,7 @@ import os
 import tempfile
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -59,7 +60,6 @@ class Staged:
     kinds: dict[str, set[str]] = field(default_factory=dict)
     findings: list[dict[str, Any]] = field(default_factory=list)
     samples: dict[str, tuple[pd.Series, str]] = field(default_factory=dict)
-    hashes: dict[str, str] = field(default_factory=dict)
 
     @property
     def table(self) -> pd.DataFrame:
@@ -106,10 +106,10 @@ def stage(study: Study, name: str, tell: Callable[[str], None] = lambda _: None,
             if large:
                 _stage_file(study, name, path, result, tell)
             else:
-                with _OneFile(study, name, path, scan_later=True) as file:
-                    pieces += list(file.pieces())
-                    file.sample(result)
-                    opened.append(file)
+                file = _OneFile(study, name, path, scan_later=True)
+                pieces += list(file.pieces())
+                file.sample(result)
+                opened.append(file)
         except DataError as error:
             problems += error.problems
     problems += _same_month_twice(paths, layout) or _stale(paths, study.folder)
@@ -160,8 +160,6 @@ class _OneFile:
         self.samples: dict[str, tuple[pd.Series, str]] = {}
         self.kinds: dict[str, set[str]] = {}
         self.standing: set[object] = set()
-
-    def __enter__(self) -> _OneFile:
         self.raw = open_raw(self.path, self.layout, self.source)
         # names whose letters were garbled are read as they were meant
         self.columns = [as_meant(name) for name in self.raw.columns]
@@ -172,12 +170,8 @@ class _OneFile:
             problems.append(Problem(self.path.name, rule, "narrow the pattern in files, or rename the file"))
         if problems:
             raise DataError(problems)
-        return self
 
-    def __exit__(self, *error: object) -> None:
-        return None
-
-    @property
+    @cached_property
     def formats(self) -> dict[str, str]:
         own = dict(zip(self.columns, (self.raw.formats.get(name, "") for name in self.raw.columns), strict=True))
         formats = {column: own[name] for column, name in self.found.names.items()}
@@ -316,8 +310,7 @@ def _stage_file(study: Study, name: str, path: Path, result: Staged, tell: Calla
     table, beside = folder / f"{stem}.parquet", folder / f"{stem}.json"
     if not beside.is_file() or not table.is_file():
         folder.mkdir(parents=True, exist_ok=True)
-        with _OneFile(study, name, path) as file:
-            _write_staged(file, table, beside, tell)
+        _write_staged(_OneFile(study, name, path), table, beside, tell)
     known = json.loads(beside.read_text(encoding="utf-8"))
     _settle(result, known["facts"], layout, source)
     tally = Tally()
@@ -327,7 +320,6 @@ def _stage_file(study: Study, name: str, path: Path, result: Staged, tell: Calla
     for column, (kind, values, file_format) in known["samples"].items():
         result.samples.setdefault(column, (pd.Series(values, dtype=_KINDS[kind]), file_format))
     result.parquet.append(table)
-    result.hashes[known["facts"]["file"]] = digest
 
 
 def _write_staged(file: _OneFile, table: Path, beside: Path, tell: Callable[[str], None]) -> None:
