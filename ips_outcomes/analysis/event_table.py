@@ -81,13 +81,13 @@ def event_table(people: Patterns, cause: int = 1) -> EventTable:
     size, mass = len(times), people.mass
 
     def at(chosen: NDArray[np.bool_]) -> NDArray[np.float64]:
-        return np.bincount(left[chosen], weights=mass[chosen], minlength=size)
+        return np.bincount(left[chosen], weights=mass[chosen], minlength=size).astype(np.float64)
 
     late = entered >= 0
-    entering = np.bincount(entered[late], weights=mass[late], minlength=size)
+    entering = np.bincount(entered[late], weights=mass[late], minlength=size).astype(np.float64)
     events = np.column_stack([at(people.event == cause), at((people.event != cause) & (people.event > 0))])
     # counted back from the end where nobody is late, so that the last risk sets are exact under fractional weights
-    leaving = np.bincount(left, weights=mass, minlength=size)
+    leaving = np.bincount(left, weights=mass, minlength=size).astype(np.float64)
     at_risk = np.cumsum(leaving[::-1])[::-1]
     if late.any():
         at_risk = at_risk - (np.cumsum(entering[::-1])[::-1])

@@ -104,7 +104,7 @@ def group_codes(table: pd.DataFrame, columns: Sequence[str]) -> tuple[Ints, list
             codes = np.where(codes < 0, unknown, codes)
         parts.append((codes, levels))
     codes, levels = parts[0]
-    keys = [(level,) for level in levels]
+    keys: list[tuple[Any, ...]] = [(level,) for level in levels]
     for more, added in parts[1:]:
         codes = codes.astype(np.int64) * len(added) + more
         used, codes = np.unique(codes, return_inverse=True)
@@ -168,7 +168,7 @@ def _sparse(columns: list[Ints], shape: list[int], weights: list[Floats]) -> _Ce
     first = np.empty(len(distinct), dtype=np.int64)
     first[found[::-1]] = np.arange(len(found))[::-1]
     first = first[order]
-    sums = [np.bincount(found, weights=w, minlength=len(distinct))[order] for w in weights]
+    sums = [np.bincount(found, weights=w, minlength=len(distinct))[order].astype(np.float64) for w in weights]
     count = np.bincount(found, minlength=len(distinct))[order].astype(float)
     return _Cells([c[first].astype(np.int64) for c in columns], count, sums)
 

@@ -121,16 +121,16 @@ def cumulative_incidence(
         parts.append(named(rows.assign(std_error=error, conf_low=low, conf_high=high), group))
     rows = pd.concat(parts, ignore_index=True)
     rows = rows.assign(outcome=event, measure="cumulative_incidence", method="Aalen-Johansen")
-    error = "Aalen's" if variance == "aalen" else "infinitesimal-jackknife" + (f" (clusters: {cluster})" if cluster else "")
+    words = "Aalen's" if variance == "aalen" else "infinitesimal-jackknife" + (f" (clusters: {cluster})" if cluster else "")
     references = (REFERENCES[0], _AALEN) if variance == "aalen" else REFERENCES
     return Estimates(
-        tidy(rows), "Cumulative incidence", METHOD.format(error=error, scale=_SCALES[interval]), references, "steps"
+        tidy(rows), "Cumulative incidence", METHOD.format(error=words, scale=_SCALES[interval]), references, "steps"
     )  # fmt: skip
 
 
 def incidence_from_table(counted: EventTable) -> pd.DataFrame:
     """The curve that follows from an event table, with its counts."""
-    every = counted.events.sum(axis=1)
+    every: Floats = counted.events[:, 0] + counted.events[:, 1]
     free = np.cumprod(np.where(counted.at_risk > 0, ratio(remaining(counted.at_risk, every), counted.at_risk), 1.0))
     return pd.DataFrame({
         "time": counted.time, "at_risk": counted.at_risk, "entered": counted.entered, "events": counted.events[:, 0],

@@ -68,12 +68,19 @@ class Influence:
         """Sum of squared influences at each time: of clusters where there are any, otherwise of people."""
         cluster = self.people.cluster
         if cluster is None:
-            return self._by_people(self.people.square, np.ones(len(self.left), dtype=bool))
-        code = np.unique(cluster, return_inverse=True)[1]
-        alone = np.bincount(code)[code] == 1
-        # a cluster of one pattern is one summand, whose weight is its mass
-        found = self._by_people(self.people.mass**2, alone)
-        return found + self._by_clusters(code[~alone], ~alone) if not alone.all() else found
+            total = self._by_people(self.people.square, np.ones(len(self.left), dtype=bool))
+        else:
+            code = np.unique(cluster, return_inverse=True)[1]
+            alone = np.bincount(code)[code] == 1
+            # a cluster of one pattern is one summand, whose weight is its mass
+            total = self._by_people(self.people.mass**2, alone)
+            if not alone.all():
+                total = total + self._by_clusters(code[~alone], ~alone)
+        # without an event nothing moves, not even by rounding: quantiles look for the first time of a value
+        moved = np.zeros(len(self.time), dtype=np.int64)
+        happened = self.left[self.people.event > 0]
+        moved[happened] = happened
+        return total[np.maximum.accumulate(moved)]
 
     def _by_people(self, weight: Floats, chosen: NDArray[np.bool_]) -> Floats:
         size = len(self.time)
@@ -112,7 +119,7 @@ class Influence:
             w = self.people.mass[i]
 
             def summed(cells: Ints, x: Floats, wide: int = wide) -> Floats:
-                return np.bincount(cells, weights=x, minlength=wide * size).reshape(wide, size)
+                return np.bincount(cells, weights=x, minlength=wide * size).reshape(wide, size).astype(np.float64)
 
             def present(x: Floats, into: Ints = at_entry, out: Ints = at_end) -> Floats:
                 return np.cumsum(summed(into, x) - summed(out, x), axis=1)

@@ -96,13 +96,17 @@ state <- factor(people$event, 0:2)
 for (arm in unique(people$arm)) {
   part <- people[people$arm == arm, ]
   s <- factor(part$event, 0:2)
-  fits <- list(cluster = survfit(Surv(time, s) ~ 1, part, id = id, cluster = cluster),
-               probability_cluster = survfit(Surv(time, s) ~ 1, part, id = id, cluster = cluster, weights = weight),
-               probability_entry_cluster = survfit(Surv(entry, time, s) ~ 1, part, id = id, cluster = cluster, weights = weight))
+  # with both id= and cluster= R's own std.err of a multi-state curve stays that by id: influences are added by cluster here
+  entered <- Surv(part$entry, part$time, s)
+  fits <- list(cluster = survfit(Surv(time, s) ~ 1, part, id = id, influence = TRUE),
+               probability_cluster = survfit(Surv(time, s) ~ 1, part, id = id, weights = weight, influence = TRUE),
+               probability_entry_cluster = survfit(entered ~ 1, part, id = id, weights = weight, influence = TRUE))
   for (case in names(fits)) for (cause in 1:2) {
     fit <- fits[[case]]
+    u <- fit$influence.pstate[, , cause + 1]
+    if (ncol(u) > length(fit$time)) u <- u[, -1]
     incidence[[length(incidence) + 1]] <- data.frame(case = case, group = arm, cause = cause, time = fit$time,
-      estimate = fit$pstate[, cause + 1], std_error = fit$std.err[, cause + 1])
+      estimate = fit$pstate[, cause + 1], std_error = sqrt(colSums(rowsum(u * if (case == "cluster") 1 else part$weight, part$cluster)^2)))
   }
   fit <- cuminc(part$time, part$event)
   for (cause in 1:2) {
@@ -139,7 +143,7 @@ for (horizon in c(12, 36, 38.5)) {
     m <- printed(survfit(y ~ arm, d), horizon)
     answers(case, horizon, m[, "rmean"], diag(m[, "se(rmean)"]^2), "rmst")
   }
-  # influence.surv is already weighted; the area weighs each step by its width
+  # influence.surv is already weighted, influence.pstate is not; the area weighs each step by its width
   jackknife <- function(case, weights, cluster, measure) {
     total <- matrix(0, n, 3)
     mean <- numeric(3)
@@ -156,7 +160,7 @@ for (horizon in c(12, 36, 38.5)) {
         times <- c(0, fit$time); values <- c(0, fit$pstate[, 2])
         infl <- fit$influence.pstate
         # the first slice is time 0 where R gives one more than there are times
-        u <- if (dim(infl)[2] == length(fit$time)) cbind(0, infl[, , 2]) else infl[, , 2]
+        u <- w * (if (dim(infl)[2] == length(fit$time)) cbind(0, infl[, , 2]) else infl[, , 2])
       }
       width <- diff(c(pmin(times, horizon), horizon))
       mean[i] <- sum(values * width)
