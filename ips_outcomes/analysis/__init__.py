@@ -3,6 +3,7 @@
 from ips_outcomes.analysis.baseline import baseline_table
 from ips_outcomes.analysis.bootstrap import bootstrap_curves
 from ips_outcomes.analysis.compare import compare_arms
+from ips_outcomes.analysis.curve_tests import expected_events, gray_test, log_rank
 from ips_outcomes.analysis.employment_curves import employment_curves
 from ips_outcomes.analysis.event_table import event_table
 from ips_outcomes.analysis.hazard import hazard_ratio
@@ -14,6 +15,8 @@ from ips_outcomes.analysis.panel import panel_effect
 from ips_outcomes.analysis.randomisation import randomisation_test
 from ips_outcomes.analysis.rates import employment_rates
 from ips_outcomes.analysis.resampling import bootstrap_interval
+from ips_outcomes.analysis.restricted_mean import longest_horizon, months_gained, rmst
+from ips_outcomes.analysis.survival import kaplan_meier, nelson_aalen, survival_quantiles
 from ips_outcomes.analysis.times_bootstrap import bootstrap_rmst
 from ips_outcomes.analysis.trends import trends
 
@@ -27,6 +30,8 @@ __all__ = [
     "employment_curves",
     "employment_rates",
     "event_table",
+    "expected_events",
+    "gray_test",
     "hazard_ratio",
     "panel_effect",
     "months_in_work",
@@ -34,4 +39,11 @@ __all__ = [
     "parametric_survival",
     "randomisation_test",
     "trends",
+    "kaplan_meier",
+    "log_rank",
+    "longest_horizon",
+    "months_gained",
+    "nelson_aalen",
+    "rmst",
+    "survival_quantiles",
 ]
