@@ -3,35 +3,43 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Literal
 
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
 from ips_outcomes.analysis.capabilities import supports
-from ips_outcomes.analysis.event_table import EventTable, Patterns, WeightType, event_table, patterns
-from ips_outcomes.analysis.inputs import Data, as_list, group_name, require, times_table
-from ips_outcomes.analysis.limits import Z95
+from ips_outcomes.analysis.event_table import EventTable, event_table
+from ips_outcomes.analysis.folding import WeightType
+from ips_outcomes.analysis.influence import of_incidence, remaining, shifted
+from ips_outcomes.analysis.inputs import Data
+from ips_outcomes.analysis.survival import bounded, groups_of, is_robust, named, ratio
 from ips_outcomes.errors import UnsupportedError
 from ips_outcomes.estimates import Estimates, tidy
 
+Floats = NDArray[np.float64]
+
 __all__ = ["cumulative_incidence", "incidence_from_table"]
 
-METHOD = (
-    "Aalen-Johansen cumulative incidence, other events competing; infinitesimal-jackknife standard errors, "
-    "95 % interval on the log(-log) scale"
-)
+METHOD = "Aalen-Johansen cumulative incidence, other events competing; {error} standard errors, 95 % interval {scale}"
+_SCALES = {"log-log": "on the log(-log) scale", "log": "on the log scale", "plain": "symmetric, cut at 0 and 1"}
 REFERENCES = (
     "Aalen OO, Johansen S. An empirical transition matrix for non-homogeneous Markov chains based on censored observations. "
     "Scand J Stat 1978;5:141-150.",
     "Therneau TM, Grambsch PM. Modeling Survival Data: Extending the Cox Model. Springer 2000. doi:10.1007/978-1-4757-3294-8",
 )
+_AALEN = (
+    "Aalen O. Nonparametric estimation of partial transition probabilities in multiple decrement models. Ann Stat 1978;6:534-545."
+)
 
 
-@supports(entry=True, frequency_weights=True, probability_weights=True, competing="yes")
+@supports(entry=True, frequency_weights=True, probability_weights=True, cluster=True, competing="yes")
 def cumulative_incidence(
     data: Data, time: str = "time", event: str = "event", by: str | Sequence[str] | None = None, cause: int = 1,
     entry: str | None = None, weights: str | None = None, weight_type: WeightType = "frequency",
+    cluster: str | None = None, interval: Literal["log-log", "log", "plain"] = "log-log",
+    variance: Literal["jackknife", "aalen"] = "jackknife",
 ) -> Estimates:  # fmt: skip
     """Share who have had the event by each month, when other events can come first.
 
@@ -52,6 +60,12 @@ def cumulative_incidence(
     weights : str, optional
         Frequencies, or probability weights with ``weight_type="probability"``.
     weight_type : {"frequency", "probability"}
+    cluster : str, optional
+        Column of the clusters; errors are then between clusters.
+    interval : {"log-log", "log", "plain"}
+        Scale on which the 95 % limits are symmetric.
+    variance : {"jackknife", "aalen"}
+        Infinitesimal jackknife, or Aalen's formula, which knows people and frequencies only.
 
     Returns
     -------
@@ -72,6 +86,8 @@ def cumulative_incidence(
     -----
     Equal to R's ``survival::survfit(Surv(time, factor(event)) ~ group)`` with
     ``conf.type = "log-log"``; ties are exact, nothing is jittered.
+    ``variance="aalen"`` is that of ``cmprsk::cuminc``, tied events drawn without replacement.
+    Limits are empty while nobody had the event and once everybody had it (log(-log)), as in R.
 
     References
     ----------
@@ -85,88 +101,62 @@ def cumulative_incidence(
     >>> cumulative_incidence(six).table["estimate"].round(4).tolist()
     [0.0, 0.1667, 0.3333, 0.3333, 0.5556]
     """
-    table, groups = times_table(data), as_list(by)
-    require(table, [time, event, *groups, *as_list(entry), *as_list(weights)])
     if cause < 1:
         raise UnsupportedError("cause is the code of an event, 1 or higher; 0 is censored")
-    if table.empty:
-        raise UnsupportedError("there is nobody in the data")
+    if variance not in ("jackknife", "aalen"):
+        raise UnsupportedError("variance is jackknife or aalen")
+    if variance == "aalen" and is_robust(weights, weight_type, cluster):
+        raise UnsupportedError('Aalen\'s variance knows no probability weights and no clusters: use variance="jackknife"')
     parts = []
-    # whoever lacks a group is a group of its own, not left out in silence
-    for key, part in table.groupby(groups, sort=True, dropna=False, observed=True) if groups else [(("all",), table)]:
-        people = patterns(part, time, event, entry, weights, weight_type)
-        counted = event_table(people, cause)
+    for group in groups_of(data, time, event, by, entry, weights, weight_type, cluster, None):
+        counted = event_table(group.people, cause)
         rows = incidence_from_table(counted)
-        error = _jackknife(people, counted, cause, weight_type)
-        rows = rows.assign(std_error=error, **_interval(rows["estimate"].to_numpy(), error))
-        name = group_name(key if len(groups) > 1 else key[0])
-        levels = dict(zip(groups, key, strict=True)) if groups else {}
-        parts.append(
-            rows.assign(
-                group=name,
-                n=_people(people, weights, weight_type),
-                **{c: v for c, v in levels.items() if c not in ("group", "time")},
-            )
-        )
+        estimate = rows["estimate"].to_numpy()
+        if variance == "aalen":
+            squared = _aalen(counted, estimate, rows["event_free"].to_numpy())
+        else:
+            squared = of_incidence(group.people, counted, cause, estimate, rows["event_free"].to_numpy()).variance()
+        error = np.sqrt(squared)
+        low, high = bounded(estimate, error, interval)
+        parts.append(named(rows.assign(std_error=error, conf_low=low, conf_high=high), group))
     rows = pd.concat(parts, ignore_index=True)
     rows = rows.assign(outcome=event, measure="cumulative_incidence", method="Aalen-Johansen")
-    return Estimates(tidy(rows), "Cumulative incidence", METHOD, REFERENCES, "steps")
-
-
-def _people(people: Patterns, weights: str | None, weight_type: WeightType) -> int:
-    """How many people: a frequency stands for that many, a probability weight for one."""
-    copies = people.weight if weights and weight_type == "frequency" else 1.0
-    return round(float((people.count * copies).sum()))
+    error = "Aalen's" if variance == "aalen" else "infinitesimal-jackknife" + (f" (clusters: {cluster})" if cluster else "")
+    references = (REFERENCES[0], _AALEN) if variance == "aalen" else REFERENCES
+    return Estimates(
+        tidy(rows), "Cumulative incidence", METHOD.format(error=error, scale=_SCALES[interval]), references, "steps"
+    )  # fmt: skip
 
 
 def incidence_from_table(counted: EventTable) -> pd.DataFrame:
     """The curve that follows from an event table, with its counts."""
-    with np.errstate(invalid="ignore", divide="ignore"):
-        hazard = np.where(counted.at_risk[:, None] > 0, counted.events / counted.at_risk[:, None], 0.0)
-    free = np.cumprod(1 - hazard.sum(axis=1))
-    before = np.concatenate([[1.0], free[:-1]])
+    every = counted.events.sum(axis=1)
+    free = np.cumprod(np.where(counted.at_risk > 0, ratio(remaining(counted.at_risk, every), counted.at_risk), 1.0))
     return pd.DataFrame({
-        "time": counted.time, "at_risk": counted.at_risk, "events": counted.events[:, 0],
+        "time": counted.time, "at_risk": counted.at_risk, "entered": counted.entered, "events": counted.events[:, 0],
         "competing": counted.events[:, 1], "censored": counted.censored,
-        "estimate": np.cumsum(before * hazard[:, 0]), "event_free": free,
+        "estimate": np.minimum(np.cumsum(shifted(free, 1.0) * ratio(counted.events[:, 0], counted.at_risk)), 1.0),
+        "event_free": free,
     })  # fmt: skip
 
 
-def _jackknife(people: Patterns, counted: EventTable, cause: int, weight_type: WeightType) -> NDArray[np.float64]:
-    """Standard error from each person's influence on the curve, folded over equal people.
+def _aalen(counted: EventTable, incidence: Floats, event_free: Floats) -> Floats:
+    """Aalen's variance: each time's events, with the correction for ties, times what they do to the curve afterwards.
 
-    The influence of one person on F(t) is the derivative of F(t) with respect
-    to that person's weight; the variance is the sum of squared influences,
-    each multiplied by the weight where weights are probabilities.
+    An event of any cause at s takes away the share (F(t) - F(s)) / S(s) that was still to come; one of the
+    cause of interest also adds one. Squared and multiplied out, the sum over s follows from cumulative sums.
     """
-    grid = counted.time[None, :]
-    at_risk = np.maximum(counted.at_risk, 1e-300)
-    hazard = np.where(counted.at_risk[:, None] > 0, counted.events / at_risk[:, None], 0.0)
-    any_hazard = hazard.sum(axis=1)
-    free = np.cumprod(1 - any_hazard)
-    before = np.concatenate([[1.0], free[:-1]])
-    present = (people.entry[:, None] < grid) & (grid <= people.time[:, None])
-    here = grid == people.time[:, None]
-    own = here & (people.event == cause)[:, None]
-    some = here & (people.event > 0)[:, None]
-    # d hazard(t) / d weight
-    own_slope = (own - present * hazard[:, 0]) / at_risk
-    any_slope = (some - present * any_hazard) / at_risk
-    with np.errstate(invalid="ignore", divide="ignore"):
-        relative = np.where(any_hazard < 1, any_slope / np.maximum(1 - any_hazard, 1e-300), 0.0)
-    # d event-free(t-) / d weight, for the product up to the month before
-    shifted = np.concatenate([np.zeros((len(people.time), 1)), np.cumsum(relative, axis=1)[:, :-1]], axis=1)
-    influence = np.cumsum(before * own_slope - before * shifted * hazard[:, 0], axis=1)
-    power = 2 if weight_type == "probability" else 1
-    variance = (people.count * people.weight**power) @ influence**2
-    return np.sqrt(variance)
-
-
-def _interval(estimate: NDArray[np.float64], std_error: NDArray[np.float64]) -> dict[str, NDArray[np.float64]]:
-    """log(-log) interval; without any event yet, or once everybody had it, there is no spread to draw."""
-    inside = (estimate > 0) & (estimate < 1)
-    safe = np.where(inside, estimate, 0.5)
-    exponent = Z95 * std_error / (safe * np.log(safe))
-    # exponent is negative, so the first is the upper limit
-    low, high = safe ** np.exp(-exponent), safe ** np.exp(exponent)
-    return {"conf_low": np.where(inside, low, np.nan), "conf_high": np.where(inside, high, np.nan)}
+    at_risk, before = counted.at_risk, shifted(event_free, 1.0)
+    total = np.zeros(len(at_risk))
+    after = np.divide(1.0, event_free, out=np.zeros(len(at_risk)), where=event_free > 0)
+    for column in (0, 1):
+        tied = counted.events[:, column]
+        together = np.where(tied > 1, 1 - ratio(tied - 1, at_risk - 1), 1.0)
+        weight = ratio(before**2 * together * tied, at_risk**2)
+        if column:
+            weight = np.where(event_free > 0, weight, 0.0)
+        # (1 or 0) + F(s) / S(s) - F(t) / S(s)
+        fixed = (1.0 - column) + incidence * after
+        total += np.cumsum(weight * fixed**2) - 2 * incidence * np.cumsum(weight * fixed * after)
+        total += incidence**2 * np.cumsum(weight * after**2)
+    return np.maximum(total, 0.0)
