@@ -11,6 +11,7 @@ event come from an event table whose steps each hold at least k people.
 from __future__ import annotations
 
 import tomllib
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from importlib import resources
 from typing import Any
@@ -19,8 +20,8 @@ import numpy as np
 import pandas as pd
 
 from ips_outcomes.analysis.event_table import EventTable
-from ips_outcomes.analysis.incidence import incidence_from_table
 from ips_outcomes.estimates import Estimates
+from ips_outcomes.reporting.first_job import first_job_answers, leaving
 from ips_outcomes.reporting.results import Results
 from ips_outcomes.reporting.words import Words
 
@@ -153,7 +154,8 @@ def _gathered(people: np.ndarray, threshold: int) -> np.ndarray:
     return folded
 
 
-def _incidence(given: Estimates, threshold: int, words: Words, labels: dict[str, str]) -> Estimates:
+def _folded(given: Estimates, threshold: int, words: Words, labels: dict[str, str]) -> tuple[pd.DataFrame, list[str]]:
+    """The rows of the exact curve with the counts of the rounded event table; nothing of a group with too few."""
     parts, notes = [], []
     for group, rows in given.table.groupby("group", sort=True):
         counted = EventTable(
@@ -170,13 +172,30 @@ def _incidence(given: Estimates, threshold: int, words: Words, labels: dict[str,
             continue
         if merged:
             notes.append(words("note.merged_deaths", group=labels.get(str(group), group)))
-        released = incidence_from_table(folded)
-        table = rows.assign(**{c: released[c].to_numpy() for c in released if c in rows}, hidden=False)
-        # errors of the exact curve would tell more than the released steps do
-        table[["std_error", "conf_low", "conf_high"]] = np.nan
-        parts.append(table)
+        released = {"at_risk": folded.at_risk, "events": folded.events[:, 0], "competing": folded.events[:, 1],
+                    "censored": folded.censored}  # fmt: skip
+        parts.append(rows.assign(**released, hidden=False))
     notes.append(words("note.blocks", threshold=threshold))
-    return given.with_table(pd.concat(parts, ignore_index=True), *notes)
+    return pd.concat(parts, ignore_index=True), notes
+
+
+def _first_job(
+    results: Results, threshold: int, horizons: Sequence[int], reference: str | None, words: Words, labels: dict[str, str]
+) -> dict[str, Estimates | None]:  # fmt: skip
+    """Curve, months gained and tests, all from the one rounded event table."""
+    exact = results.incidence
+    if exact is None:
+        return {}
+    folded, notes = _folded(exact, threshold, words, labels)
+    shown = folded[~folded["hidden"]]
+    if shown.empty:
+        return {"incidence": exact.with_table(folded, *notes), "gained": None, "curve_tests": None}
+    released = first_job_answers(leaving(shown), horizons, reference)
+    table = pd.concat([released.incidence.table.assign(hidden=False), folded[folded["hidden"]]], ignore_index=True)
+    return {
+        "incidence": released.incidence.with_table(table.sort_values(["group", "time"], kind="stable"), *notes),
+        "gained": released.gained, "curve_tests": released.tests,
+    }  # fmt: skip
 
 
 def _counts(table: pd.DataFrame, columns: list[str], threshold: int) -> pd.DataFrame:
@@ -257,7 +276,10 @@ def _facts(facts: dict[str, Any], threshold: int) -> dict[str, Any]:
     return {**facts, **hidden, "participants": None if _few(people, threshold) else people}
 
 
-def through_gate(results: Results, profile: Profile, words: Words, labels: dict[str, str] | None = None) -> Results:
+def through_gate(
+    results: Results, profile: Profile, words: Words, labels: dict[str, str] | None = None, *, horizons: Sequence[int] = (),
+    reference: str | None = None,
+) -> Results:  # fmt: skip
     """What of the results may leave under a profile; under ``none`` all of it, without row numbers."""
     quality = results.quality.drop(columns=["set_aside", "example_rows"])
     if profile.threshold == 0:
@@ -275,7 +297,7 @@ def through_gate(results: Results, profile: Profile, words: Words, labels: dict[
         contrasts=_contrasts(results.contrasts, k),
         stratified=_rounded(_contrasts(results.stratified, k), profile),
         monthly_contrasts=_contrasts(results.monthly_contrasts, k),
-        incidence=_incidence(results.incidence, k, words, labels or {}) if results.incidence is not None else None,
+        **_first_job(results, k, horizons, reference, words, labels or {}),
         hazard=_model(results.hazard, profile),
         subgroup_rates=_rates(results.subgroup_rates, k) if results.subgroup_rates is not None else None,
         subgroup_contrasts=_contrasts(results.subgroup_contrasts, k),

@@ -53,7 +53,10 @@ def cards(study: Study, results: Results, canvas: Canvas) -> list[dict[str, Any]
         for arm in arms:
             row = pick(results.incidence, group=arm, time=_last_time(results.incidence, arm, last))
             shown.append({"name": canvas.arms[arm], "value": numbers.percent(cell(row)), "colour": looks[arm]["color"]})
+        gained = pick(results.gained, measure="mean_difference", time=last) if len(arms) == 2 else None
         lines = []
+        if gained is not None and not pd.isna(gained["estimate"]):
+            lines.append(f"{say('finding.gained')}: {numbers.estimate_with_interval(gained, numbers.decimal)}")
         hazards = results.hazard.table if results.hazard is not None else pd.DataFrame()
         for _, hazard in hazards.iterrows():
             if not pd.isna(hazard["estimate"]):
@@ -163,6 +166,9 @@ def methods(study: Study, results: Results, canvas: Canvas, profile: Profile) ->
             lines.append(say("methods.small", clusters=facts["centres"]))
     if results.incidence is not None:
         lines.append(say("methods.incidence", method=results.incidence.method))
+    for name, part in (("gained", results.gained), ("curve_tests", results.curve_tests)):
+        if part is not None:
+            lines.append(say(f"methods.{name}", method=part.method))
     if results.hazard is not None:
         lines.append(say("methods.hazard", method=results.hazard.method))
     lines.append(say("methods.baseline", method=results.baseline.method))
@@ -175,6 +181,15 @@ def methods(study: Study, results: Results, canvas: Canvas, profile: Profile) ->
 
 def references(results: Results) -> list[str]:
     """Each method's references, once."""
-    parts = [results.rates, results.contrasts, results.stratified, results.incidence, results.hazard, results.baseline]
+    parts = [
+        results.rates,
+        results.contrasts,
+        results.stratified,
+        results.incidence,
+        results.gained,
+        results.curve_tests,
+        results.hazard,
+        results.baseline,
+    ]
     found = [reference for part in parts if part is not None for reference in part.references]
     return list(dict.fromkeys([*found, ICH]))

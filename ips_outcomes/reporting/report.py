@@ -79,7 +79,9 @@ def write_report(study: Study | str | Path, out: str | Path, progress: Tell | No
         results = compute_results(cohort, followed)
         say = words(study.language)
         profile = load_profile(study.disclosure.profile)
-        released = through_gate(results, profile, say, study.arm_labels)
+        released = through_gate(
+            results, profile, say, study.arm_labels, horizons=study.follow_up.landmarks, reference=study.reference
+        )
         clock("Drawing and writing internal/")
         facts = _provenance(study, cohort, followed, profile)
         drawn = _write_side(work / "internal", study, results, profile, "internal", None)
@@ -203,7 +205,7 @@ def _sections(
         section("baseline", say("section.baseline"), [], ["baseline"], []),
         section("employment", say("section.employment"), ["employment", "difference"], [], []),
         section("landmarks", landmarks, [], ["contrasts", "landmarks", "sensitivity"], []),
-        section("first-job", say("section.first_job"), ["first_job"], ["first_job", "hazard"], ["ended"]),
+        section("first-job", say("section.first_job"), ["first_job"], ["first_job", "gained", "curve_tests", "hazard"], ["ended"]),
         section("subgroups", say("section.subgroups"), ["subgroup_rates", "subgroup_differences"], ["subgroups"], []),
         section("observation", say("section.observation"), ["observation"], [], []),
         section("quality", say("section.quality"), [], ["quality"], ["reconciliation"]),

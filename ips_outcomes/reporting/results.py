@@ -12,7 +12,6 @@ from ips_outcomes.analysis import (
     baseline_table,
     compare,
     compare_arms,
-    cumulative_incidence,
     employment_rates,
     hazard_ratio,
 )
@@ -22,6 +21,7 @@ from ips_outcomes.estimates import Estimates, combine, tidy
 from ips_outcomes.followup import FollowUp
 from ips_outcomes.loaders import Cohort
 from ips_outcomes.months import month_number
+from ips_outcomes.reporting.first_job import counts_of, first_job_answers
 from ips_outcomes.study import Study
 
 __all__ = ["BASELINE", "Results", "compute_results"]
@@ -46,6 +46,8 @@ class Results:
     monthly_contrasts: Estimates | None
     stratified: Estimates | None
     incidence: Estimates | None
+    gained: Estimates | None
+    curve_tests: Estimates | None
     hazard: Estimates | None
     subgroup_rates: Estimates | None
     subgroup_contrasts: Estimates | None
@@ -72,7 +74,7 @@ def compute_results(cohort: Cohort, followed: FollowUp) -> Results:
         contrasts = combine([compare_arms(followed, o, at=landmarks) for o in outcomes], "Arms compared at the landmarks")
         monthly = compare_arms(followed, primary, at=[m for m in months if m != 0]).select(measure="risk_difference")
     at_risk = followed.at_risk
-    incidence = cumulative_incidence(followed, by="arm") if len(at_risk) else None
+    first = first_job_answers(counts_of(at_risk), landmarks, study.reference) if len(at_risk) else None
     subgroup_rates, subgroup_contrasts = _subgroups(study, followed, landmarks[-2:], two)
     return Results(
         facts=_facts(cohort, followed, present),
@@ -83,7 +85,9 @@ def compute_results(cohort: Cohort, followed: FollowUp) -> Results:
         contrasts=contrasts,
         monthly_contrasts=monthly,
         stratified=_stratified(study, followed) if two else None,
-        incidence=incidence,
+        incidence=first.incidence if first else None,
+        gained=first.gained if first else None,
+        curve_tests=first.tests if first else None,
         hazard=_hazard(followed) if two else None,
         subgroup_rates=subgroup_rates,
         subgroup_contrasts=subgroup_contrasts,

@@ -84,6 +84,8 @@ def all_tables(study: Study, results: Results, canvas: Canvas) -> dict[str, Show
         "contrasts": _contrasts(study, results, canvas),
         "sensitivity": _sensitivity(study, results, canvas),
         "first_job": _first_job(study, results, canvas, arms),
+        "gained": _gained(study, results, canvas, arms),
+        "curve_tests": _curve_tests(results, canvas),
         "hazard": _hazard(results, canvas),
         "ended": _ended(results, canvas, arms),
         "subgroups": _subgroups(study, results, canvas, arms),
@@ -243,6 +245,49 @@ def _first_job(study: Study, results: Results, canvas: Canvas, arms: dict[str, s
                  results.incidence.notes)  # fmt: skip
 
 
+def _gained(study: Study, results: Results, canvas: Canvas, arms: dict[str, str]) -> Shown | None:
+    """Months since and until the first job, by horizon; a horizon that the data do not reach says why."""
+    if results.gained is None:
+        return None
+    say, table = canvas.words, results.gained.table
+    # with three arms or more the differences stand in the CSV: a row has one place for one
+    compared = len(arms) == 2 and (table["measure"] == "mean_difference").any()
+    rows = []
+    for measure in ("mean", "rmst"):
+        made = []
+        for month in study.follow_up.landmarks:
+            name = say("axis.month", month=month)
+            cells = [_months(pick(table, measure=measure, group=arm, time=month)) for arm in arms]
+            if all(shown == numbers.NOTHING for shown in cells):
+                why = pick(table, measure="mean", group="", time=month)
+                made += (
+                    []
+                    if why is None
+                    else [Row((Noted(name, say("note.horizon")), *cells, *([numbers.NOTHING] * 2 if compared else [])))]
+                )
+                continue
+            row = pick(table, measure=f"{measure}_difference", time=month) if compared else None
+            cells += [_months(row), numbers.NOTHING if row is None else numbers.p_value(row["p_value"])] if compared else []
+            made.append(Row((name, *cells)))
+        rows += [Row((say(f"heading.{measure}"),), heading=True), *made] if made else []
+    columns = (say("column.month"), *arms.values(), *((say("column.months_difference"), say("column.p")) if compared else ()))
+    return Shown(say("table.gained"), columns, tuple(rows))
+
+
+def _months(row: pd.Series | None) -> str:
+    return numbers.NOTHING if row is None else numbers.estimate_with_interval(row, numbers.decimal)
+
+
+def _curve_tests(results: Results, canvas: Canvas) -> Shown | None:
+    if results.curve_tests is None:
+        return None
+    say = canvas.words
+    rows = [Row((say(f"test.{row['measure']}"), numbers.decimal(row["statistic"], 2), numbers.count(row["degrees_of_freedom"]),
+                 numbers.p_value(row["p_value"]))) for _, row in results.curve_tests.table.iterrows()]  # fmt: skip
+    columns = tuple(say(f"column.{name}") for name in ("test", "statistic", "degrees_of_freedom", "p"))
+    return Shown(say("table.curve_tests"), columns, tuple(rows))
+
+
 def _hazard(results: Results, canvas: Canvas) -> Shown | None:
     if results.hazard is None:
         return None
@@ -367,7 +412,7 @@ def csv_tables(results: Results) -> dict[str, pd.DataFrame]:
     parts: dict[str, Estimates | pd.DataFrame | None] = {
         "baseline": results.baseline, "rates_by_month": results.rates, "rates_at_landmarks": results.landmark_rates,
         "contrasts_at_landmarks": results.contrasts, "contrasts_within_centres": results.stratified, "contrasts_by_month": results.monthly_contrasts,
-        "first_job_incidence": results.incidence, "first_job_hazard_ratio": results.hazard,
+        "first_job_incidence": results.incidence, "first_job_months": results.gained, "first_job_tests": results.curve_tests, "first_job_hazard_ratio": results.hazard,
         "subgroup_rates": results.subgroup_rates, "subgroup_contrasts": results.subgroup_contrasts,
         "register_sources": results.sources, "not_observed": results.observation, "first_job_ended_by": results.ended,
         "quality": results.quality, "reconciliation": results.reconciliation, "flow": _flat_flow(results),
