@@ -116,7 +116,8 @@ def cumulative_incidence(
             squared = _aalen(counted, estimate, rows["event_free"].to_numpy())
         else:
             squared = of_incidence(group.people, counted, cause, estimate, rows["event_free"].to_numpy()).variance()
-        error = np.sqrt(squared)
+        # nobody or everybody had the event: nothing varies, and no crumb of rounding is left of it
+        error = np.sqrt(np.where((estimate > 0) & (estimate < 1), squared, 0.0))
         low, high = bounded(estimate, error, interval)
         parts.append(named(rows.assign(std_error=error, conf_low=low, conf_high=high), group))
     rows = pd.concat(parts, ignore_index=True)
@@ -132,10 +133,13 @@ def incidence_from_table(counted: EventTable) -> pd.DataFrame:
     """The curve that follows from an event table, with its counts."""
     every: Floats = counted.events[:, 0] + counted.events[:, 1]
     free = np.cumprod(np.where(counted.at_risk > 0, ratio(remaining(counted.at_risk, every), counted.at_risk), 1.0))
+    summed = np.cumsum(shifted(free, 1.0) * ratio(counted.events[:, 0], counted.at_risk))
+    # until a competing event comes it is one minus the curve, to the last digit
+    alone = np.cumsum(counted.events[:, 1]) == 0
     return pd.DataFrame({
         "time": counted.time, "at_risk": counted.at_risk, "entered": counted.entered, "events": counted.events[:, 0],
         "competing": counted.events[:, 1], "censored": counted.censored,
-        "estimate": np.minimum(np.cumsum(shifted(free, 1.0) * ratio(counted.events[:, 0], counted.at_risk)), 1.0),
+        "estimate": np.where(alone, 1 - free, np.minimum(summed, 1.0)),
         "event_free": free,
     })  # fmt: skip
 
