@@ -48,7 +48,7 @@ def told(value: float) -> str:
 
 
 def versions() -> dict[str, str]:
-    import agreement  # type: ignore[import-untyped]
+    import agreement  # type: ignore[import-not-found]
 
     table = agreement.read("versions_agreement.csv")
     return dict(zip(table["name"], table["version"].astype(str), strict=True))

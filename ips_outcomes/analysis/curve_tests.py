@@ -81,8 +81,8 @@ def _quadratic(score: Floats, covariance: Floats, informative: NDArray[np.bool_]
     kept = np.flatnonzero(informative)[:-1]
     if not len(kept):
         return float("nan"), 0
-    statistic = score[kept] @ np.linalg.pinv(covariance[np.ix_(kept, kept)], hermitian=True) @ score[kept]
-    return float(max(statistic, 0.0)), len(kept)
+    statistic = float(score[kept] @ np.linalg.pinv(covariance[np.ix_(kept, kept)], hermitian=True) @ score[kept])
+    return max(statistic, 0.0), len(kept)
 
 
 def _tested(
@@ -240,10 +240,10 @@ def _gray(layer: _Stratum) -> tuple[Floats, Floats]:
     c = np.cumsum(a * over(step, 1 - common_before), axis=2)
     later = c - c[:, :, -1:]
     lasting = over(1 - common[None], free)
-    tied = np.where(events > 1, 1 - over(np.broadcast_to(events - 1, at_risk.shape), total * before - 1), 1.0)
+    tied = np.where(events > 1, 1 - over(np.broadcast_to(events - 1.0, at_risk.shape), total * before - 1.0), 1.0)
     own_weight = tied * over(before * step, at_risk)
     own_effect = a - np.where(free > 0, 1 - lasting, 1.0)[None] * later
-    tied = np.where(other > 1, 1 - over(other - 1, at_risk - 1), 1.0)
+    tied = np.where(other > 1, 1 - over(other - 1.0, at_risk - 1.0), 1.0)
     other_weight = np.where(free > 0, tied * over(before**2 * other, at_risk**2), 0.0)
     other_effect = lasting[None] * later
     covariance = np.einsum("kt,ikt,jkt->ij", own_weight, own_effect, own_effect)

@@ -93,7 +93,9 @@ def _arm(group: Group, ends: Floats, cause: int | None, robust: bool) -> _Arm:
     if people.cluster is None:
         return _Arm(group, area, people.square @ values**2, None, events)
     clusters, code = np.unique(people.cluster, return_inverse=True)
-    sums = np.stack([np.bincount(code, weights=people.mass * v, minlength=len(clusters)) for v in values.T], axis=1)
+    sums: Floats = np.stack(
+        [np.bincount(code, weights=people.mass * v, minlength=len(clusters)).astype(np.float64) for v in values.T], axis=1
+    )
     return _Arm(group, area, (sums**2).sum(axis=0), (clusters, sums), events)
 
 

@@ -88,7 +88,7 @@ def ratio(over: Floats, under: Floats) -> Floats:
 def survival_of(counted: EventTable) -> Floats:
     """The Kaplan-Meier curve of an event table; where nobody is at risk it stays where it was."""
     rest = remaining(counted.at_risk, counted.events[:, 0])
-    return np.cumprod(np.where(counted.at_risk > 0, ratio(rest, counted.at_risk), 1.0))
+    return np.cumprod(np.where(counted.at_risk > 0, ratio(rest, counted.at_risk), 1.0), dtype=np.float64)
 
 
 def greenwood(counted: EventTable) -> Floats:

@@ -342,7 +342,7 @@ def _open_duck(limit: int | None, threads: int | None, spill: Path) -> Engine:
     # the first answer would otherwise wait for these
     import ibis.backends.duckdb.converter
 
-    import ips_outcomes.engine.builtins  # noqa: F401
+    from ips_outcomes.engine import builtins  # noqa: F401
 
     settings: dict[str, Any] = {
         # a closed server has no network, and an open one shall not fetch code in the middle of a run
