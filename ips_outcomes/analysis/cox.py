@@ -162,7 +162,7 @@ def fitted(
     people: Prepared, event: str, cause: int, ties: Ties, penalty: str | None, robust: bool, seed: int = 0
 ) -> CoxFit:
     """Fit to people who have been prepared."""
-    sets, names, scale = risk_sets_of(people, cause, ties), people.design.names, people.scale
+    sets, names, scale = risk_sets_of(people, cause, ties), people.design.names, people.design.scale
     _all_levels(people, people.event == cause, penalty)
     notes, low, high, p_value = people.notes, None, None, None
     said = ["cause-specific Cox" if (people.event > 0)[people.event != cause].any() else "Cox", ties.capitalize()]
@@ -170,11 +170,12 @@ def fitted(
     if penalty:
         from ips_outcomes.analysis.cox_firth import firth
 
-        beta, sums, low, high, p_value = firth(sets)
+        beta, sums, low, high, p_value = firth(sets, names)
+        null = float(sets.at(np.zeros(len(beta))).loglik)
         said.append("Firth's penalty, profile limits")
         sources.append(FIRTH)
     else:
-        beta, sums = maximised(sets, names)
+        beta, sums, null = maximised(sets, names)
     inverse = np.linalg.inv(sums.information)
     covariance = inverse
     if robust:
@@ -199,7 +200,6 @@ def fitted(
     table = ratio_table(people, beta / scale, errors, event, people.event == cause, ", ".join(said), *scaled, p_value)
     method = f"{'; '.join(said)}; other events censored; two-sided 95 % limits"
     both = np.outer(scale, scale)
-    null = sets.at(np.zeros(len(beta))).loglik if not penalty else np.nan
     return CoxFit(
         Estimates(table, "Hazard ratio", method, tuple(sources), "forest", notes),
         pd.Series(beta / scale, index=list(names)), pd.DataFrame(covariance / both, list(names), list(names)),

@@ -35,8 +35,8 @@ def cluster_scores(sets: RiskSets, sums: Sums, cluster: NDArray[np.int64], numbe
     codes = cluster[sets.order]
     width = sets.matrix.shape[1]
     found = np.zeros((number, width))
-    # a chunk is never smaller than the clusters are many, so that adding up costs no more than the residuals
-    step = max(1 << 16, number)
+    # a chunk is not much smaller than the clusters are many, so that adding up costs no more than the residuals
+    step = max(1 << 16, number // 4)
     for a in range(0, len(codes), step):
         b = min(a + step, len(codes))
         part, at = score_residuals(sets, sums, a, b), codes[a:b]

@@ -22,7 +22,7 @@ WeightType = Literal["frequency", "probability"]
 
 @dataclass(frozen=True)
 class Prepared:
-    """Checked columns of the rows in use; the design's matrix is centred and in units of ``scale``."""
+    """Checked columns of the rows in use; the design's matrix is centred and scaled."""
 
     design: Design
     time: NDArray[np.int64]
@@ -33,8 +33,6 @@ class Prepared:
     strata: tuple[str, ...]
     cluster: NDArray[np.int64] | None
     clusters: int
-    centre: NDArray[np.float64]
-    scale: NDArray[np.float64]
     frequency: bool
     notes: tuple[str, ...]
     rows: NDArray[np.int64]
@@ -123,21 +121,5 @@ def prepared(
     if weight_type == "probability":
         # the coefficients do not know the weights' unit, but rules for stopping do
         weight = weight / weight.mean()
-    centre, scale = _standardise(found.matrix)
-    return Prepared(found, times, entries, events, weight, stratum, names, codes, number, centre, scale,
+    return Prepared(found, times, entries, events, weight, stratum, names, codes, number,
                     weight_type == "frequency", (*notes, *found.notes), rows)  # fmt: skip
-
-
-def _standardise(matrix: NDArray[np.float64]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """Centre and scale in place, by chunks."""
-    centre = matrix.mean(axis=0)
-    square = np.zeros(matrix.shape[1])
-    step = 1 << 15
-    for a in range(0, len(matrix), step):
-        part = matrix[a : a + step]
-        part -= centre
-        square += (part * part).sum(axis=0)
-    scale = np.sqrt(square / len(matrix))
-    for a in range(0, len(matrix), step):
-        matrix[a : a + step] /= scale
-    return centre, scale

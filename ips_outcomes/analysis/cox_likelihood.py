@@ -30,7 +30,7 @@ Ints = NDArray[np.int64]
 Ties = Literal["efron", "breslow"]
 
 #: Rows that are worked on at once: small enough to stay in the processor's cache.
-CHUNK = 1 << 14
+CHUNK = 1 << 13
 
 
 @dataclass(frozen=True)
@@ -70,6 +70,8 @@ class RiskSets:
     tied: Ints
     mass: Floats
     """Sum of the weights of the events at each time."""
+    observed: Floats
+    """Weighted sum of the covariates of those with the event."""
     ties: Ties
     late: bool
     after: Floats | None = None
@@ -98,6 +100,7 @@ def risk_sets(
     time) keep people at risk after a competing event.
     """
     width = int(time.max()) + 2
+    late, several = entry is not None, bool(stratum.any())
     place = stratum * width + time
     present = np.zeros(int(place.max()) + 1, dtype=bool) if int(place.max()) < 4 * len(time) + 1_000_000 else None
     if present is not None:
@@ -107,10 +110,10 @@ def risk_sets(
         key = np.unique(place[happened])
     number = len(key)
     last = np.searchsorted(key, place, "right") - 1
-    first = np.searchsorted(key, stratum * width + (0 if entry is None else entry + 1), "left")
+    first = np.searchsorted(key, stratum * width + (0 if entry is None else entry + 1), "left") if late or several else place * 0
     own = happened.astype(np.int64)
     code = (last + 1) * 2 + own
-    if entry is not None or stratum.any():
+    if late or several:
         code = code * (number + 1) + first
     if after is not None:
         # the weight after a competing event depends on its time, so these cells are by time
@@ -123,10 +126,11 @@ def risk_sets(
     at = last[happened]
     tied = np.bincount(at, weights=count[happened], minlength=number)
     strata, times = np.divmod(key, width)
+    observed = (weight * happened) @ matrix
     return RiskSets(
         matrix[order], weight[order], order, starts, first[head], last[head], own[head].astype(float), key, times, strata,
         np.flatnonzero(np.diff(strata, prepend=-1)), np.rint(tied).astype(np.int64),
-        np.bincount(at, weights=weight[happened], minlength=number), ties, entry is not None,
+        np.bincount(at, weights=weight[happened], minlength=number), observed, ties, entry is not None,
         None if after is None else after[head], None if censoring is None else censoring[times],
     )  # fmt: skip
 
@@ -237,7 +241,9 @@ def draws(sets: RiskSets, s0: Floats, d0: Floats) -> tuple[Floats, ...]:
 
 def _sums(sets: RiskSets, beta: Floats) -> Sums:
     linear = sets.matrix @ beta
-    risk = sets.weight * np.exp(np.clip(linear, -600, 600))
+    # on one array: temporaries of a million rows cost more than the arithmetic
+    risk = np.exp(np.clip(linear, -600, 600, out=linear), out=linear)
+    risk *= sets.weight
     c0, c1 = cell_sums(sets, risk)
     s0, d0 = at_risk_sums(sets, c0)
     s1, d1 = at_risk_sums(sets, c1)
@@ -248,10 +254,8 @@ def _sums(sets: RiskSets, beta: Floats) -> Sums:
     pull = share[:, None] * (a2[:, None] * s1 - b2[:, None] * d1)
     pull_drawn = share[:, None] * (b2[:, None] * s1 - c2[:, None] * d1)
     exposure, pulled = _exposure(sets, hazard, drawn), _exposure(sets, pull, pull_drawn)
-    mine = np.repeat(sets.own > 0, np.diff(sets.starts))
-    event_weight = sets.weight[mine]
-    score = event_weight @ sets.matrix[mine] - mean_sum.sum(axis=0)
-    loglik = float(event_weight @ linear[mine] - share @ logs)
+    score = sets.observed - mean_sum.sum(axis=0)
+    loglik = float(sets.observed @ beta - share @ logs)
     gram = weighted_gram(sets.matrix, risk, np.repeat(exposure, np.diff(sets.starts)))
     cross = s1.T @ ((share * b2)[:, None] * d1)
     information = gram - s1.T @ ((share * a2)[:, None] * s1) + cross + cross.T - d1.T @ ((share * c2)[:, None] * d1)

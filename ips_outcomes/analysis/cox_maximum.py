@@ -27,8 +27,13 @@ LONG = 0.02
 FIRTH = 'penalty="firth" gives a finite answer'
 
 
-def maximised(sets: RiskSets, names: Sequence[str], start: Floats | None = None, free: NDArray[np.bool_] | None = None) -> tuple[Floats, Sums]:
+def maximised(sets: RiskSets, names: Sequence[str], start: Floats | None = None, free: NDArray[np.bool_] | None = None) -> tuple[Floats, Sums, float]:
     """Newton's method with halved steps; ``free`` says which coefficients may move.
+
+    Returns
+    -------
+    tuple
+        The coefficients, the sums there, and the log likelihood at the start.
 
     Raises
     ------
@@ -40,6 +45,7 @@ def maximised(sets: RiskSets, names: Sequence[str], start: Floats | None = None,
     free = np.ones(width, dtype=bool) if free is None else free
     beta = np.zeros(width) if start is None else start.copy()
     now = sets.at(beta)
+    first = now.loglik
     events = float(sets.mass.sum())
     diagonal = np.diag(now.information)
     silent = [name for name, d, f in zip(names, diagonal, free, strict=True) if f and not d > 1e-10 * events]
@@ -48,7 +54,7 @@ def maximised(sets: RiskSets, names: Sequence[str], start: Floats | None = None,
             f"{', '.join(silent)} never differs among those at risk when an event happens: its hazard ratio has no answer"
         )
     if not free.any():
-        return beta, now
+        return beta, now, first
     decrement = np.inf
     for _ in range(60):
         step = np.zeros(width)
@@ -59,7 +65,7 @@ def maximised(sets: RiskSets, names: Sequence[str], start: Floats | None = None,
             if endless.any():
                 _infinite(names, endless, beta + step, sets)
         if decrement < CLOSE or (decrement < 1e-14 and decrement >= before / 4):
-            return beta, now
+            return beta, now, first
         # a factor of e^3 a standard deviation at most
         step *= min(1.0, 3.0 / np.abs(step).max())
         for _halved in range(30):

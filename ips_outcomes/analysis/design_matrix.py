@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -26,7 +27,9 @@ class Design:
     Attributes
     ----------
     matrix : array
-        A row a used row, a column a coefficient.
+        A row a used row, a column a coefficient; centred and in standard deviations.
+    centre, scale : array
+        What was subtracted, then divided by.
     terms, levels, contrasts : tuple of str
         By column: the term as in the formula; the level (or levels, joined)
         where it is categorical; "level / reference" for a categorical main effect.
@@ -39,6 +42,8 @@ class Design:
     """
 
     matrix: NDArray[np.float64]
+    centre: NDArray[np.float64]
+    scale: NDArray[np.float64]
     terms: tuple[str, ...]
     levels: tuple[str, ...]
     contrasts: tuple[str, ...]
@@ -56,21 +61,21 @@ class Design:
         if rows.isna().to_numpy().any():
             raise UnsupportedError(f"a covariate is missing, or has a level that was not in the fit ({', '.join(names)})")
         found = np.asarray(self.spec.get_model_matrix(rows, na_action="ignore"), dtype=float)
-        return found[:, [i for i, c in enumerate(self.spec.column_names) if c != "Intercept"]]
+        return (found[:, [i for i, c in enumerate(self.spec.column_names) if c != "Intercept"]] - self.centre) / self.scale
 
 
-def _prepared(table: pd.DataFrame, categories: dict[str, list[Any]]) -> pd.DataFrame:
+def _prepared(table: Mapping[Any, pd.Series] | pd.DataFrame, categories: dict[str, list[Any]]) -> pd.DataFrame:
     """Columns as formulaic should see them: yes/no as 1 and 0, text as categories, nullable numbers as floats."""
     columns = {}
-    for name in table.columns:
+    for name in table:
         values = table[name]
         if name in categories:
-            columns[name] = pd.Series(pd.Categorical(values, categories=categories[name]), index=table.index)
+            columns[name] = pd.Series(pd.Categorical(values, categories=categories[name]), index=values.index)
         elif isinstance(values.dtype, np.dtype) and values.dtype.kind in "iuf":
             columns[name] = values
         else:
             columns[name] = values.astype("Float64").astype("float64")
-    return pd.DataFrame(columns, index=table.index)
+    return pd.DataFrame(columns, copy=False)
 
 
 def _categories(values: pd.Series, reference: Any) -> list[Any] | None:
@@ -120,20 +125,25 @@ def design(table: pd.DataFrame, formula: str, reference: dict[str, Any] | None =
     require(table, names)
     if not names:
         raise UnsupportedError(f"the formula {formula!r} names no covariate")
-    missing = table[names].isna()
-    used = ~missing.to_numpy().any(axis=1)
-    notes = tuple(f"{int(missing[c].sum())} rows left out: {c} is missing" for c in names if missing[c].any())
-    rows = table.loc[used, names] if notes else table[names]
-    if not len(rows):
+    # column by column: a copy of a million rows is not free
+    missing = {c: table[c].isna().to_numpy() for c in names}
+    used = ~np.any(list(missing.values()), axis=0)
+    notes = tuple(f"{int(lost.sum())} rows left out: {c} is missing" for c, lost in missing.items() if lost.any())
+    rows = {c: table[c][used] if notes else table[c] for c in names}
+    if not used.any():
         raise UnsupportedError("no row has all covariates" if notes else "the data has no rows")
     found = {c: _categories(rows[c], (reference or {}).get(c)) for c in names}
     categories = {c: levels for c, levels in found.items() if levels is not None}
     single = [c for c, levels in categories.items() if len(levels) < 2]
     if single:
         raise UnsupportedError(f"{', '.join(single)} is constant (one level only): nothing to compare; leave it out")
+    factors_of = [[str(factor) for factor in term.factors] for term in parsed]
+    plain = not categories and all(len(factors) == 1 and factors[0] in {*names, "1"} for factors in factors_of)
     try:
         with np.errstate(all="ignore"):
-            modelled = parsed.get_model_matrix(_prepared(rows, categories), na_action="ignore")
+            # numbers as they are need no formula: two rows tell formulaic's order, the columns are then copied once
+            some = {c: v.iloc[:2] for c, v in rows.items()} if plain else rows
+            modelled = parsed.get_model_matrix(_prepared(some, categories), na_action="ignore")
     except Exception as error:
         raise UnsupportedError(f"the formula {formula!r} cannot be computed: {error}") from None
     spec = modelled.model_spec
@@ -151,12 +161,18 @@ def design(table: pd.DataFrame, formula: str, reference: dict[str, Any] | None =
             levels.append(level)
             contrasts.append(f"{level} / {categories[factors[0]][0]}" if own and level else "")
     labels = [f"{t}[{v}]" if v else t for t, v in zip(terms, levels, strict=True)]
-    # a copy of our own, row by row: it is centred and scaled in place later
-    matrix = np.ascontiguousarray(np.asarray(modelled, dtype=np.float64)[:, keep])
     if not keep:
         raise UnsupportedError(f"the formula {formula!r} names no covariate")
-    _check(matrix, labels)
-    return Design(matrix, tuple(terms), tuple(levels), tuple(contrasts), tuple(labels), used, notes, spec, categories)
+    # a copy of our own, row by row: it is centred and scaled in place
+    matrix = np.empty((int(used.sum()), len(keep)))
+    if plain:
+        whole = _prepared(rows, categories)
+        for j, name in enumerate(terms):
+            matrix[:, j] = whole[name].to_numpy()
+    else:
+        matrix[:] = np.asarray(modelled)[:, keep]
+    centre, scale = _standardise(matrix, labels)
+    return Design(matrix, centre, scale, tuple(terms), tuple(levels), tuple(contrasts), tuple(labels), used, notes, spec, categories)
 
 
 def _split(column: str, factors: list[str]) -> list[str]:
@@ -171,25 +187,29 @@ def _split(column: str, factors: list[str]) -> list[str]:
     return parts
 
 
-def _check(matrix: NDArray[np.float64], labels: list[str]) -> None:
-    """Refuse columns that are not finite, constant, or follow from those before them."""
-    centre = matrix.mean(axis=0)
+def _standardise(matrix: NDArray[np.float64], labels: list[str]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Centre and scale in place; refuse columns that are not finite, constant, or follow from those before them."""
+    number, step = len(matrix), 1 << 14
+    centre = np.ones(number) @ matrix / number
     for j, name in enumerate(labels):
-        if not np.isfinite(centre[j]) and not np.isfinite(matrix[:, j]).all():
+        if not np.isfinite(centre[j]):
             raise UnsupportedError(f"{name} is not finite in {int((~np.isfinite(matrix[:, j])).sum())} rows")
-    spread = matrix.max(axis=0) - matrix.min(axis=0)
-    size = np.maximum(np.abs(matrix).max(axis=0), 1e-300)
-    constant = [name for name, flat in zip(labels, spread <= 1e-12 * size, strict=True) if flat]
+    gram = np.zeros((len(labels), len(labels)))
+    for a in range(0, number, step):
+        part = matrix[a : a + step]
+        part -= centre
+        gram += part.T @ part
+    scale = np.sqrt(np.diag(gram) / number)
+    constant = [name for name, flat in zip(labels, scale <= 1e-10 * np.abs(centre), strict=True) if flat]
     if constant:
         raise UnsupportedError(f"{', '.join(constant)} is constant: leave it out of the formula")
-    # correlations of the centred columns, orthogonalised one after the other
-    gram = np.zeros((len(labels), len(labels)))
-    for a in range(0, len(matrix), 1 << 15):
-        part = (matrix[a : a + (1 << 15)] - centre) / spread
-        gram += part.T @ part
-    gram /= np.sqrt(np.outer(np.diag(gram), np.diag(gram)))
+    for a in range(0, number, step):
+        matrix[a : a + step] /= scale
+    # correlations of the centred columns, each on those before it
+    gram /= number * np.outer(scale, scale)
     for j in range(1, len(labels)):
         weights, *_ = np.linalg.lstsq(gram[:j, :j], gram[:j, j], rcond=1e-11)
         if 1 - gram[:j, j] @ weights < 1e-9:
             partners = ", ".join(labels[i] for i in np.flatnonzero(np.abs(weights) > 1e-6))
             raise UnsupportedError(f"{labels[j]} follows from the columns before it ({partners}): leave one out of the formula")
+    return centre, scale
