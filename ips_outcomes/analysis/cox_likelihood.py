@@ -253,7 +253,7 @@ def _sums(sets: RiskSets, beta: Floats) -> Sums:
     mean_sum = hazard[:, None] * s1 - drawn[:, None] * d1
     pull = share[:, None] * (a2[:, None] * s1 - b2[:, None] * d1)
     pull_drawn = share[:, None] * (b2[:, None] * s1 - c2[:, None] * d1)
-    exposure, pulled = _exposure(sets, hazard, drawn), _exposure(sets, pull, pull_drawn)
+    exposure, pulled = exposures(sets, hazard, drawn), exposures(sets, pull, pull_drawn)
     score = sets.observed - mean_sum.sum(axis=0)
     loglik = float(sets.observed @ beta - share @ logs)
     gram = weighted_gram(sets.matrix, risk, np.repeat(exposure, np.diff(sets.starts)))
@@ -264,7 +264,7 @@ def _sums(sets: RiskSets, beta: Floats) -> Sums:
                 exposure, pulled)  # fmt: skip
 
 
-def _exposure(sets: RiskSets, by_time: Floats, drawn: Floats) -> Floats:
+def exposures(sets: RiskSets, by_time: Floats, drawn: Floats) -> Floats:
     """By cell: sums over the event times at risk, less Efron's part at one's own event."""
     wide = by_time.ndim > 1
     total = np.concatenate([np.zeros((1, *by_time.shape[1:])), np.cumsum(by_time, axis=0)])
