@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from ips_outcomes.analysis.cox_likelihood import RiskSets, Sums
 
-__all__ = ["cluster_scores", "meat", "score_residuals"]
+__all__ = ["cluster_scores", "meat", "residuals_in_cells", "score_residuals"]
 
 Floats = NDArray[np.float64]
 
@@ -21,12 +21,18 @@ Floats = NDArray[np.float64]
 def score_residuals(sets: RiskSets, sums: Sums, a: int, b: int) -> Floats:
     """Weighted score residuals of rows a to b, in the order of the cells."""
     cell = np.searchsorted(sets.starts, np.arange(a, b), "right") - 1
-    matrix, risk = sets.matrix[a:b], sums.risk[a:b]
+    return residuals_in_cells(sets, sums, sets.matrix[a:b], sets.weight[a:b], sums.risk[a:b], cell)
+
+
+def residuals_in_cells(
+    sets: RiskSets, sums: Sums, matrix: Floats, weight: Floats, risk: Floats, cell: NDArray[np.int64]
+) -> Floats:
+    """Score residuals of rows whose cells are known; ``risk`` has the weights in it."""
     found = matrix * (-risk * sums.exposure[cell])[:, None]
     found += risk[:, None] * sums.pulled[cell]
     mine = np.flatnonzero(sets.own[cell] > 0)
     at = sets.last[cell[mine]]
-    found[mine] += sets.weight[a:b][mine, None] * (matrix[mine] - sums.mean[at])
+    found[mine] += weight[mine, None] * (matrix[mine] - sums.mean[at])
     return found
 
 

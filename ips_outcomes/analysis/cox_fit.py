@@ -69,6 +69,11 @@ class CoxFit:
     def __repr__(self) -> str:
         return f"<CoxFit: {len(self.coefficients)} coefficients, {int(self.sets.tied.sum())} events>"
 
+    @property
+    def sums_beta(self) -> Floats:
+        """The coefficients per standard deviation, as the risk sets' covariates are."""
+        return self.coefficients.to_numpy() * self.people.design.scale
+
     @cached_property
     def baseline(self) -> pd.DataFrame:
         """Cumulative hazard and survival by stratum and event time, at the mean of the covariates.
