@@ -109,7 +109,7 @@ def cox(
     >>> import pandas as pd
     >>> people = pd.DataFrame({"arm": ["b", "a"] * 4, "time": [1, 2, 3, 4, 5, 6, 7, 8], "event": [1, 1, 0, 1, 1, 0, 1, 1]})
     >>> cox(people, "arm").table[["term", "contrast", "events", "estimate"]].round(3).values.tolist()
-    [['arm', 'b / a', 6, 0.579]]
+    [['arm', 'b / a', 6, 1.728]]
     """
     return fit_cox(data, formula, time=time, event=event, cause=cause, entry=entry, strata=strata, cluster=cluster,
                    weights=weights, weight_type=weight_type, ties=ties, penalty=penalty, seed=seed).estimates  # fmt: skip
@@ -136,7 +136,7 @@ def fit_cox(
     >>> people = pd.DataFrame({"arm": ["b", "a"] * 4, "time": [1, 2, 3, 4, 5, 6, 7, 8], "event": [1, 1, 0, 1, 1, 0, 1, 1]})
     >>> fit_cox(people, "arm").covariance.round(3)
             arm[b]
-    arm[b]   0.785
+    arm[b]   0.839
     """
     if ties not in ("efron", "breslow"):
         raise UnsupportedError('ties is "efron" or "breslow"')
@@ -158,9 +158,7 @@ def risk_sets_of(people: Prepared, cause: int, ties: Ties) -> RiskSets:
                      people.entry, ties)  # fmt: skip
 
 
-def fitted(
-    people: Prepared, event: str, cause: int, ties: Ties, penalty: str | None, robust: bool, seed: int = 0
-) -> CoxFit:
+def fitted(people: Prepared, event: str, cause: int, ties: Ties, penalty: str | None, robust: bool, seed: int = 0) -> CoxFit:
     """Fit to people who have been prepared."""
     sets, names, scale = risk_sets_of(people, cause, ties), people.design.names, people.design.scale
     _all_levels(people, people.event == cause, penalty)
@@ -190,14 +188,14 @@ def fitted(
             if people.clusters < LEAST_CLUSTERS:
                 from ips_outcomes.analysis.cox_small import wild_limits
 
-                low, high, p_value = wild_limits(sets, people, beta, sums, covariance, seed)
+                low, high, p_value = wild_limits(sets, people, beta, sums, seed)
                 said.append("wild score bootstrap")
                 sources.append(SMALL)
                 notes = (*notes, f"{people.clusters} clusters are few: limits and p-values are from a wild score bootstrap over "
                          "clusters; read them with care")  # fmt: skip
     errors = np.sqrt(np.diag(covariance)) / scale
-    scaled = [None if x is None else x / scale for x in (low, high)]
-    table = ratio_table(people, beta / scale, errors, event, people.event == cause, ", ".join(said), *scaled, p_value)
+    low, high = (None if x is None else x / scale for x in (low, high))
+    table = ratio_table(people, beta / scale, errors, event, people.event == cause, ", ".join(said), low, high, p_value)
     method = f"{'; '.join(said)}; other events censored; two-sided 95 % limits"
     both = np.outer(scale, scale)
     return CoxFit(

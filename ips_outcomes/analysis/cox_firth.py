@@ -13,6 +13,7 @@ Heinze G, Schemper M. A solution to the problem of monotone likelihood in Cox re
 from __future__ import annotations
 
 from collections.abc import Sequence
+from itertools import pairwise
 
 import numpy as np
 from numpy.typing import NDArray
@@ -45,7 +46,7 @@ def penalised(sets: RiskSets, beta: Floats) -> tuple[float, Floats, Sums]:
     slope = np.zeros(len(beta))
     ends = np.cumsum(sets.tied)
     bounds = np.unique([0, *np.searchsorted(ends, np.arange(1 << 13, int(ends[-1]), 1 << 13)).tolist(), len(ends)])
-    for a, b in zip(bounds[:-1], bounds[1:], strict=True):
+    for a, b in pairwise(bounds):
         part = sets.tied[a:b]
         at = np.repeat(np.arange(a, b), part)
         drawn = np.arange(len(at)) - np.repeat(np.cumsum(part) - part, part)
@@ -87,7 +88,9 @@ def _climbed(sets: RiskSets, beta: Floats, free: NDArray[np.bool_], names: Seque
             return beta, height, sums
         beta = beta + step
         height, slope, sums = tried
-    raise UnsupportedError(f"the penalised likelihood of {', '.join(names)} did not converge: leave covariates out of the formula")
+    raise UnsupportedError(
+        f"the penalised likelihood of {', '.join(names)} did not converge: leave covariates out of the formula"
+    )
 
 
 def firth(sets: RiskSets, names: Sequence[str]) -> tuple[Floats, Sums, Floats, Floats, Floats]:

@@ -105,7 +105,8 @@ def prepared(
     entries = whole(table[entry], entry, "times are whole months (or days)") if entry else None
     if entries is not None and (entries >= times).any():
         raise UnsupportedError(f"{int((entries >= times).sum())} rows enter at or after the end of their time ({entry}, {time})")
-    stratum, names = np.zeros(len(table), dtype=np.int64), ()
+    stratum = np.zeros(len(table), dtype=np.int64)
+    names: tuple[str, ...] = ()
     if by:
         keys = pd.MultiIndex.from_frame(table[by]) if len(by) > 1 else table[by[0]]
         codes, levels = pd.factorize(keys, use_na_sentinel=False, sort=False)

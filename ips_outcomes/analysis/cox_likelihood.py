@@ -18,6 +18,7 @@ Efron B. The efficiency of Cox's likelihood function for censored data. J Am Sta
 from __future__ import annotations
 
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import Literal
 
 import numpy as np
@@ -192,7 +193,7 @@ def cell_sums(sets: RiskSets, risk: Floats) -> tuple[Floats, Floats]:
     else:
         # many small cells: chunks of whole cells
         bounds = [0, *np.unique(np.searchsorted(starts[:-1], np.arange(CHUNK, len(matrix), CHUNK))).tolist(), cells]
-        for c, d in zip(bounds[:-1], bounds[1:], strict=True):
+        for c, d in pairwise(bounds):
             if c < d:
                 a, b = starts[c], starts[d]
                 s1[c:d] = np.add.reduceat(matrix[a:b] * risk[a:b, None], starts[c:d] - a, axis=0)
@@ -228,7 +229,7 @@ def draws(sets: RiskSets, s0: Floats, d0: Floats) -> tuple[Floats, ...]:
     # chunks of whole event times, about a million events at once
     ends = np.cumsum(m)
     bounds = np.unique([0, *np.searchsorted(ends, np.arange(1 << 20, int(ends[-1]), 1 << 20)).tolist(), len(m)])
-    for a, b in zip(bounds[:-1], bounds[1:], strict=True):
+    for a, b in pairwise(bounds):
         part = m[a:b]
         begin = np.cumsum(part) - part
         f = (np.arange(int(part.sum())) - np.repeat(begin, part)) / np.repeat(part, part)

@@ -27,7 +27,9 @@ LONG = 0.02
 FIRTH = 'penalty="firth" gives a finite answer'
 
 
-def maximised(sets: RiskSets, names: Sequence[str], start: Floats | None = None, free: NDArray[np.bool_] | None = None) -> tuple[Floats, Sums, float]:
+def maximised(
+    sets: RiskSets, names: Sequence[str], start: Floats | None = None, free: NDArray[np.bool_] | None = None
+) -> tuple[Floats, Sums, float]:
     """Newton's method with halved steps; ``free`` says which coefficients may move.
 
     Returns

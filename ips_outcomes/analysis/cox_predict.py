@@ -88,7 +88,7 @@ def predicted_incidence(
     >>> people = pd.DataFrame({"arm": ["b", "a"] * 5, "time": [1, 2, 3, 4, 5, 6, 7, 8, 3, 5], "event": [1, 2, 0, 1, 1, 0, 1, 1, 2, 2]})
     >>> found = predicted_incidence(people, "arm", at=5).table
     >>> found[["group", "time", "estimate"]].round(3).values.tolist()
-    [['a', 5, 0.201], ['b', 5, 0.433]]
+    [['a', 5, 0.147], ['b', 5, 0.497]]
     """
     people = prepared(data, formula, time, event, entry, None, cluster, weights, weight_type)
     codes = sorted({cause, *np.unique(people.event[people.event > 0]).tolist()})

@@ -41,14 +41,12 @@ def _signs(number: int, seed: int) -> Floats:
     """Sign vectors; the first is the data's own."""
     if number <= ENUMERATED:
         bits = np.arange(1 << number)[:, None] >> np.arange(number)
-        return 1.0 - 2.0 * (bits & 1)
+        return np.asarray(1.0 - 2.0 * (bits & 1), dtype=float)
     drawn = np.random.default_rng(seed).integers(0, 2, (DRAWS, number))
-    return np.vstack([np.ones(number), 1.0 - 2.0 * drawn])
+    return np.asarray(np.vstack([np.ones(number), 1.0 - 2.0 * drawn]), dtype=float)
 
 
-def wild_limits(
-    sets: RiskSets, people: Prepared, beta: Floats, sums: Sums, covariance: Floats, seed: int
-) -> tuple[Floats, Floats, Floats]:
+def wild_limits(sets: RiskSets, people: Prepared, beta: Floats, sums: Sums, seed: int) -> tuple[Floats, Floats, Floats]:
     """Lower and upper limits of the coefficients, and p-values of their being 0."""
     if people.cluster is None:  # pragma: no cover - callers have clusters
         raise ValueError("no clusters")
@@ -73,13 +71,14 @@ def wild_limits(
         direction = inverse[:, j] / inverse[j, j]
         fixed = signs @ (here @ inverse[j])
         slope = signs @ np.einsum("i,gij,j->g", inverse[j], moves, direction)
-        delta = -beta[j]
-        p_value[j] = np.mean(np.abs(fixed + delta * slope) >= np.abs(delta) * (1 - 1e-9))
         with np.errstate(divide="ignore", invalid="ignore"):
             roots = np.stack([fixed / (1 - slope), -fixed / (1 + slope)])
-        # a sign vector whose score moves as fast as the data's own is never less extreme
+        # a sign vector whose score moves as fast as the data's own is taken as never less extreme: without that,
+        # six clusters rejected a true null in 9.5 % of 1,500 simulated trials, with it in 4.7 %
         always = np.abs(slope) >= 1 - 1e-6
         up, down = np.where(always, np.inf, roots.max(axis=0)), np.where(always, -np.inf, roots.min(axis=0))
+        # the same acceptance for the p-value, so that it and the limits never disagree
+        p_value[j] = np.mean(up >= -beta[j] if beta[j] < 0 else down <= -beta[j])
         allowed = int(0.05 * len(signs))
         upper, lower = np.sort(up)[::-1][allowed], np.sort(down)[allowed]
         if np.isfinite(upper) and np.isfinite(lower):

@@ -108,7 +108,7 @@ def design(table: pd.DataFrame, formula: str, reference: dict[str, Any] | None =
 
     Examples
     --------
-    >>> people = pd.DataFrame({"arm": ["ips", "control", "ips"], "age": [20, 30, None]})
+    >>> people = pd.DataFrame({"arm": ["ips", "control", "ips", "ips"], "age": [20, 30, None, 40]})
     >>> found = design(people, "arm + age", {"arm": "ips"})
     >>> found.terms, found.contrasts, found.notes
     (('arm', 'age'), ('control / ips', ''), ('1 rows left out: age is missing',))
@@ -154,7 +154,7 @@ def design(table: pd.DataFrame, formula: str, reference: dict[str, Any] | None =
             if str(term) == "1":
                 continue
             parts = _split(spec.column_names[i], factors)
-            level = ", ".join(found.group(1) for part in parts if (found := _LEVEL.search(part)))
+            level = ", ".join(marked.group(1) for part in parts if (marked := _LEVEL.search(part)))
             own = len(factors) == 1 and factors[0] in categories
             keep.append(i)
             terms.append(":".join(factors))
@@ -172,7 +172,9 @@ def design(table: pd.DataFrame, formula: str, reference: dict[str, Any] | None =
     else:
         matrix[:] = np.asarray(modelled)[:, keep]
     centre, scale = _standardise(matrix, labels)
-    return Design(matrix, centre, scale, tuple(terms), tuple(levels), tuple(contrasts), tuple(labels), used, notes, spec, categories)
+    return Design(
+        matrix, centre, scale, tuple(terms), tuple(levels), tuple(contrasts), tuple(labels), used, notes, spec, categories
+    )
 
 
 def _split(column: str, factors: list[str]) -> list[str]:

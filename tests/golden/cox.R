@@ -1,9 +1,9 @@
 # R's answers on Cox regression and its relatives, for tests/test_cox_against_r.py.
-#   Rscript tests/golden/cox.R tests/golden
+#   Rscript tests/golden/cox.R tests/golden/cox/cox
 # Data are made here, from a seed, with whole times so coarse that most events are tied.
 suppressMessages({library(survival); library(cmprsk)})
 out <- commandArgs(TRUE)[1]
-if (is.na(out)) out <- "tests/golden"
+if (is.na(out)) out <- "tests/golden/cox"
 RNGkind("Mersenne-Twister", "Inversion", "Rejection")
 set.seed(20261122)
 write17 <- function(table, name) {
