@@ -5,10 +5,10 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 import pytest
+from cox_people import random_people
 
 import ips_outcomes as ips
 from ips_outcomes.analysis.cox_firth import penalised
-from cox_people import random_people
 
 COUNTED = ["coefficient", "std_error", "conf_low", "conf_high", "p_value"]
 

@@ -131,7 +131,7 @@ def risk_sets(
     return RiskSets(
         matrix[order], weight[order], order, starts, first[head], last[head], own[head].astype(float), key, times, strata,
         np.flatnonzero(np.diff(strata, prepend=-1)), np.rint(tied).astype(np.int64),
-        np.bincount(at, weights=weight[happened], minlength=number), observed, ties, entry is not None,
+        np.bincount(at, weights=weight[happened], minlength=number).astype(float), observed, ties, entry is not None,
         None if after is None else after[head], None if censoring is None else censoring[times],
     )  # fmt: skip
 
@@ -177,7 +177,7 @@ def reversed_sums(values: Floats, starts: Ints) -> Floats:
 def binned(values: Floats, at: Ints, number: int) -> Floats:
     """Column sums by bin."""
     if values.ndim == 1:
-        return np.bincount(at, weights=values, minlength=number)
+        return np.bincount(at, weights=values, minlength=number).astype(float)
     return np.column_stack([np.bincount(at, weights=column, minlength=number) for column in values.T])
 
 
@@ -224,7 +224,8 @@ def draws(sets: RiskSets, s0: Floats, d0: Floats) -> tuple[Floats, ...]:
     m = sets.tied
     if sets.ties == "breslow":
         zero = np.zeros(len(m))
-        return m / s0, zero, m / s0**2, zero, zero, m * np.log(s0)
+        number = m.astype(float)
+        return number / s0, zero, number / s0**2, zero, zero, number * np.log(s0)
     out = [np.empty(len(m)) for _ in range(6)]
     # chunks of whole event times, about a million events at once
     ends = np.cumsum(m)

@@ -84,7 +84,7 @@ def maximised(
 
 def _solved(information: Floats, score: Floats, names: Sequence[str]) -> Floats:
     try:
-        return np.linalg.solve(information, score)
+        return np.asarray(np.linalg.solve(information, score), dtype=float)
     except np.linalg.LinAlgError:
         raise UnsupportedError(
             f"among those at risk when events happen, {', '.join(names)} follow from each other: leave one out of the formula"
