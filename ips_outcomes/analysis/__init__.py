@@ -3,9 +3,13 @@
 from ips_outcomes.analysis.baseline import baseline_table
 from ips_outcomes.analysis.bootstrap import bootstrap_curves
 from ips_outcomes.analysis.compare import compare_arms
+from ips_outcomes.analysis.cox import cox, fit_cox
+from ips_outcomes.analysis.cox_after import proportional_hazards_test
+from ips_outcomes.analysis.cox_predict import predicted_incidence
 from ips_outcomes.analysis.curve_tests import expected_events, gray_test, log_rank
 from ips_outcomes.analysis.employment_curves import employment_curves
 from ips_outcomes.analysis.event_table import event_table
+from ips_outcomes.analysis.fine_gray import fine_gray
 from ips_outcomes.analysis.hazard import hazard_ratio
 from ips_outcomes.analysis.incidence import cumulative_incidence
 from ips_outcomes.analysis.lifelines_door import parametric_survival
@@ -26,12 +30,15 @@ __all__ = [
     "bootstrap_interval",
     "bootstrap_rmst",
     "compare_arms",
+    "cox",
     "cumulative_incidence",
     "employment_curves",
     "employment_rates",
     "event_table",
     "expected_events",
     "gray_test",
+    "fine_gray",
+    "fit_cox",
     "hazard_ratio",
     "panel_effect",
     "months_in_work",
@@ -46,4 +53,6 @@ __all__ = [
     "nelson_aalen",
     "rmst",
     "survival_quantiles",
+    "predicted_incidence",
+    "proportional_hazards_test",
 ]

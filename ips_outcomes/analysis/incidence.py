@@ -132,7 +132,9 @@ def cumulative_incidence(
 def incidence_from_table(counted: EventTable) -> pd.DataFrame:
     """The curve that follows from an event table, with its counts."""
     every: Floats = counted.events[:, 0] + counted.events[:, 1]
-    free = np.cumprod(np.where(counted.at_risk > 0, ratio(remaining(counted.at_risk, every), counted.at_risk), 1.0), dtype=np.float64)
+    free = np.cumprod(
+        np.where(counted.at_risk > 0, ratio(remaining(counted.at_risk, every), counted.at_risk), 1.0), dtype=np.float64
+    )
     summed = np.cumsum(shifted(free, 1.0) * ratio(counted.events[:, 0], counted.at_risk))
     # until a competing event comes it is one minus the curve, to the last digit
     alone = np.cumsum(counted.events[:, 1]) == 0

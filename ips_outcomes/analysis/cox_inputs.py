@@ -1,0 +1,126 @@
+"""From a table and a formula to what a Cox model is fitted on, every row checked or counted."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, Literal
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from ips_outcomes.analysis.design_matrix import Design, design
+from ips_outcomes.analysis.inputs import Data, as_list, group_name, require, times_table
+from ips_outcomes.errors import UnsupportedError
+from ips_outcomes.followup import FollowUp
+
+__all__ = ["Prepared", "prepared", "references"]
+
+WeightType = Literal["frequency", "probability"]
+
+
+@dataclass(frozen=True)
+class Prepared:
+    """Checked columns of the rows in use; the design's matrix is centred and scaled."""
+
+    design: Design
+    time: NDArray[np.int64]
+    entry: NDArray[np.int64] | None
+    event: NDArray[np.int64]
+    weight: NDArray[np.float64]
+    stratum: NDArray[np.int64]
+    strata: tuple[str, ...]
+    cluster: NDArray[np.int64] | None
+    clusters: int
+    frequency: bool
+    notes: tuple[str, ...]
+    rows: NDArray[np.int64]
+    """Where each row in use stands in the table."""
+
+    @property
+    def people(self) -> NDArray[np.float64]:
+        """How many people each row stands for."""
+        return self.weight if self.frequency else np.ones(len(self.weight))
+
+
+def references(data: Data, arm: str = "arm") -> dict[str, Any]:
+    """A FollowUp knows its reference arm."""
+    return {arm: data.study.reference} if isinstance(data, FollowUp) and data.study.reference is not None else {}
+
+
+def whole(values: pd.Series, name: str, what: str) -> NDArray[np.int64]:
+    """Whole numbers from 0, or a refusal that counts the others."""
+    if isinstance(values.dtype, np.dtype) and values.dtype.kind in "iu":
+        found = values.to_numpy(dtype=np.int64)
+        bad = found < 0
+    else:
+        numbers = pd.to_numeric(values, errors="coerce").to_numpy(dtype=float, na_value=np.nan)
+        bad = ~(numbers >= 0) | (numbers != np.floor(numbers)) | np.isinf(numbers)
+        found = np.where(bad, 0, numbers).astype(np.int64)
+    if bad.any():
+        raise UnsupportedError(f"{int(bad.sum())} values of {name} are missing, negative or not whole: {what}")
+    return found
+
+
+def prepared(
+    data: Data, formula: str, time: str, event: str, entry: str | None, strata: str | Sequence[str] | None,
+    cluster: str | None, weights: str | None, weight_type: WeightType,
+) -> Prepared:  # fmt: skip
+    """Check everything that a Cox model is told."""
+    if weight_type not in ("frequency", "probability"):
+        raise UnsupportedError("weight_type is frequency or probability")
+    if weights is None and weight_type == "probability":
+        raise UnsupportedError("probability weights need the name of their column: weights=")
+    table = times_table(data)
+    by = as_list(strata)
+    require(table, [c for c in (time, event, entry, *by, cluster, weights) if c])
+    notes: list[str] = []
+    keep = np.ones(len(table), dtype=bool)
+    weight = np.ones(len(table))
+    if weights:
+        weight = pd.to_numeric(table[weights], errors="coerce").to_numpy(dtype=float, na_value=np.nan)
+        if not (np.isfinite(weight) & (weight >= 0)).all():
+            raise UnsupportedError(f"weights must be numbers from zero ({weights})")
+        if weight_type == "frequency" and (weight != np.floor(weight)).any():
+            raise UnsupportedError('frequency weights are whole numbers; say weight_type="probability" for others')
+        keep &= weight > 0
+        if not keep.all():
+            notes.append(f"{int((~keep).sum())} rows left out: {weights} is zero")
+    if cluster:
+        unknown = table[cluster].isna().to_numpy() & keep
+        if unknown.any():
+            notes.append(f"{int(unknown.sum())} rows left out: {cluster} is missing")
+            keep &= ~unknown
+    if not keep.all():
+        table, weight = table[keep], weight[keep]
+    if not len(table):
+        raise UnsupportedError("the data has no rows")
+    found = design(table, formula, references(data))
+    rows = np.flatnonzero(keep)
+    if not found.used.all():
+        table, weight, rows = table[found.used], weight[found.used], rows[found.used]
+    times = whole(table[time], time, "times are whole months (or days)")
+    events = whole(table[event], event, "0 is censored, 1 the event, 2 and up competing events")
+    entries = whole(table[entry], entry, "times are whole months (or days)") if entry else None
+    if entries is not None and (entries >= times).any():
+        raise UnsupportedError(f"{int((entries >= times).sum())} rows enter at or after the end of their time ({entry}, {time})")
+    stratum = np.zeros(len(table), dtype=np.int64)
+    names: tuple[str, ...] = ()
+    if by:
+        keys = pd.MultiIndex.from_frame(table[by]) if len(by) > 1 else table[by[0]]
+        codes, levels = pd.factorize(keys, use_na_sentinel=False, sort=False)
+        labels = [group_name(level) for level in levels]
+        ranks = np.argsort(np.argsort(labels, kind="stable"), kind="stable")
+        stratum, names = ranks[codes].astype(np.int64), tuple(sorted(labels))
+    codes, number = None, 0
+    if cluster:
+        codes, levels = pd.factorize(table[cluster])
+        codes, number = codes.astype(np.int64), len(levels)
+        if number < 2:
+            raise UnsupportedError(f"{cluster} has one level only: cluster errors need at least two clusters")
+    if weight_type == "probability":
+        # the coefficients do not know the weights' unit, but rules for stopping do
+        weight = weight / weight.mean()
+    return Prepared(found, times, entries, events, weight, stratum, names, codes, number,
+                    weight_type == "frequency", (*notes, *found.notes), rows)  # fmt: skip
