@@ -57,7 +57,7 @@ def versions() -> dict[str, str]:
 def page() -> str:
     import agreement
 
-    from ips_outcomes.analysis.capabilities import capabilities
+    from ips_outcomes.analysis.supported import capabilities
 
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
@@ -90,7 +90,7 @@ def page() -> str:
     lines += ["", "## Other than R, on purpose", "", "| here | R, and why |", "| --- | --- |"]
     lines += [_row([ours, theirs]) for ours, theirs in DEVIATIONS]
     lines += ["", "## What every estimator respects", "",
-              "From the package's own table (`ips_outcomes.analysis.capabilities`); what is not supported is refused by name.", ""]  # fmt: skip
+              "From the package's own table (`ips_outcomes.analysis.supported`); what is not supported is refused by name.", ""]  # fmt: skip
     table = capabilities()
     lines += [_row(["estimator", *[c.replace("_", " ") for c in table.columns]]), _row(["---"] * (len(table.columns) + 1))]
     lines += [_row([f"`{name}`", *[table.loc[name, c] or "does not apply" for c in table.columns]]) for name in table.index]

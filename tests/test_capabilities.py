@@ -10,7 +10,7 @@ import pytest
 from asked import ASKED, ask, data_for, numbers, repeated
 
 from ips_outcomes import Estimates, analysis
-from ips_outcomes.analysis.capabilities import DIMENSIONS, capabilities
+from ips_outcomes.analysis.supported import DIMENSIONS, capabilities
 from ips_outcomes.errors import UnsupportedError
 
 TABLE = capabilities()

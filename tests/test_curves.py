@@ -13,7 +13,7 @@ from scipy.special import ndtri
 import ips_outcomes as ips
 from ips_outcomes import employment_rates
 from ips_outcomes.analysis import compare_arms, employment_curves, months_in_work, months_matrix
-from ips_outcomes.analysis.employment_curves import contrast_influence, curves, multiplier_maxima, simultaneous_band
+from ips_outcomes.analysis.curves import contrast_influence, curves, multiplier_maxima, simultaneous_band
 from ips_outcomes.analysis.limits import Z95
 from ips_outcomes.errors import UnsupportedError
 

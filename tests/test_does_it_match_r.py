@@ -13,7 +13,7 @@ import pandas as pd
 import pytest
 from agreement import CASES, ELSEWHERE, GOLDEN, Case, asked, difference, read
 
-from ips_outcomes.analysis.capabilities import capabilities
+from ips_outcomes.analysis.supported import capabilities
 
 ROOT = Path(__file__).parent.parent
 

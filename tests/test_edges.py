@@ -13,7 +13,7 @@ import pytest
 from asked import ASKED, ask, data_for
 
 from ips_outcomes import Estimates
-from ips_outcomes.analysis.capabilities import capabilities
+from ips_outcomes.analysis.supported import capabilities
 from ips_outcomes.errors import UnsupportedError
 
 TABLE = capabilities()

@@ -167,18 +167,18 @@ def test_released_curve_months_and_tests_follow_from_the_released_event_table(fo
         for group, time, number in shown[["group", "time", way]].itertuples(index=False) for _ in range(int(number))
     ]  # fmt: skip
     rows = pd.DataFrame(people, columns=["arm", "time", "event"])
-    again = cumulative_incidence(rows, by="arm").table.set_index(["group", "time"])
+    again = ips.cumulative_incidence(rows, by="arm").table.set_index(["group", "time"])
     for row in shown.to_dict("records"):
         for column in ("estimate", "std_error", "conf_low", "conf_high"):
             assert np.isclose(row[column], again.at[(row["group"], row["time"]), column], rtol=1e-9, equal_nan=True)
     months = read(folder, "first_job_months")
     for row in months[months["measure"] == "mean"].dropna(subset=["estimate"]).to_dict("records"):
-        mean = months_gained(rows, by="arm", horizon=row["horizon"]).select(group=row["group"], measure="mean").table
+        mean = ips.months_gained(rows, by="arm", horizon=row["horizon"]).select(group=row["group"], measure="mean").table
         assert np.isclose(row["estimate"], mean["estimate"][0], rtol=1e-9)
     if has(folder, "first_job_tests"):
         tests = read(folder, "first_job_tests").set_index("measure")
-        assert np.isclose(tests.at["log_rank", "p_value"], log_rank(rows, by="arm").table["p_value"][0], rtol=1e-7)
-        assert np.isclose(tests.at["gray_test", "p_value"], gray_test(rows, by="arm").table["p_value"][0], rtol=1e-7)
+        assert np.isclose(tests.at["log_rank", "p_value"], ips.log_rank(rows, by="arm").table["p_value"][0], rtol=1e-7)
+        assert np.isclose(tests.at["gray_test", "p_value"], ips.gray_test(rows, by="arm").table["p_value"][0], rtol=1e-7)
 
 
 def test_hazard_ratio_has_the_profiles_digits(folder: Path):

@@ -3,32 +3,34 @@
 from ips_outcomes.analysis.baseline import baseline_table
 from ips_outcomes.analysis.bootstrap import bootstrap_curves
 from ips_outcomes.analysis.compare import compare_arms
-from ips_outcomes.analysis.cox import cox, fit_cox
 from ips_outcomes.analysis.cox_after import proportional_hazards_test
 from ips_outcomes.analysis.cox_predict import predicted_incidence
+from ips_outcomes.analysis.cox_regression import cox, fit_cox
 from ips_outcomes.analysis.curve_tests import expected_events, gray_test, log_rank
-from ips_outcomes.analysis.employment_curves import employment_curves
+from ips_outcomes.analysis.curves import employment_curves
 from ips_outcomes.analysis.event_table import event_table
-from ips_outcomes.analysis.fine_gray import fine_gray
 from ips_outcomes.analysis.hazard import hazard_ratio
 from ips_outcomes.analysis.incidence import cumulative_incidence
 from ips_outcomes.analysis.lifelines_door import parametric_survival
-from ips_outcomes.analysis.months_in_work import months_in_work
-from ips_outcomes.analysis.months_matrix import months_matrix
 from ips_outcomes.analysis.panel import panel_effect
+from ips_outcomes.analysis.person_months import months_matrix
 from ips_outcomes.analysis.randomisation import randomisation_test
 from ips_outcomes.analysis.rates import employment_rates
 from ips_outcomes.analysis.resampling import bootstrap_interval
 from ips_outcomes.analysis.restricted_mean import longest_horizon, months_gained, rmst
+from ips_outcomes.analysis.subdistribution import fine_gray
+from ips_outcomes.analysis.supported import capabilities
 from ips_outcomes.analysis.survival import kaplan_meier, nelson_aalen, survival_quantiles
 from ips_outcomes.analysis.times_bootstrap import bootstrap_rmst
-from ips_outcomes.analysis.trends import trends
+from ips_outcomes.analysis.trend import trends
+from ips_outcomes.analysis.work_totals import months_in_work
 
 __all__ = [
     "baseline_table",
     "bootstrap_curves",
     "bootstrap_interval",
     "bootstrap_rmst",
+    "capabilities",
     "compare_arms",
     "cox",
     "cumulative_incidence",
@@ -36,23 +38,23 @@ __all__ = [
     "employment_rates",
     "event_table",
     "expected_events",
-    "gray_test",
     "fine_gray",
     "fit_cox",
+    "gray_test",
     "hazard_ratio",
-    "panel_effect",
-    "months_in_work",
-    "months_matrix",
-    "parametric_survival",
-    "randomisation_test",
-    "trends",
     "kaplan_meier",
     "log_rank",
     "longest_horizon",
     "months_gained",
+    "months_in_work",
+    "months_matrix",
     "nelson_aalen",
-    "rmst",
-    "survival_quantiles",
+    "panel_effect",
+    "parametric_survival",
     "predicted_incidence",
     "proportional_hazards_test",
+    "randomisation_test",
+    "rmst",
+    "survival_quantiles",
+    "trends",
 ]

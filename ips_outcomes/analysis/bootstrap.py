@@ -10,11 +10,9 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from ips_outcomes.analysis.capabilities import supports
-from ips_outcomes.analysis.employment_curves import Curves, contrast_influence, curves, size
+from ips_outcomes.analysis.curves import Curves, contrast_influence, curves, size
 from ips_outcomes.analysis.event_table import WeightType
-from ips_outcomes.analysis.months_in_work import Missing, dead_as_no, stretch, totals
-from ips_outcomes.analysis.months_matrix import MonthsData, MonthsMatrix, months_matrix, reference_of
+from ips_outcomes.analysis.person_months import MonthsData, MonthsMatrix, months_matrix, reference_of
 from ips_outcomes.analysis.resampling import (
     KINDS,
     REFERENCES,
@@ -24,6 +22,8 @@ from ips_outcomes.analysis.resampling import (
     bootstrap_interval,
     resampled_sums,
 )
+from ips_outcomes.analysis.supported import supports
+from ips_outcomes.analysis.work_totals import Missing, dead_as_no, stretch, totals
 from ips_outcomes.errors import UnsupportedError
 from ips_outcomes.estimates import Estimates, tidy
 

@@ -9,10 +9,10 @@ import numpy as np
 import pandas as pd
 
 from ips_outcomes.analysis import adjusted, mantel_haenszel, two_proportions
-from ips_outcomes.analysis.capabilities import supports
 from ips_outcomes.analysis.exact_tests import TESTS, Test
 from ips_outcomes.analysis.inputs import Data, as_list, months_table, with_arm, yes_no
 from ips_outcomes.analysis.people_counts import PEOPLE, WeightType, counts_by, from_counts, person_weights
+from ips_outcomes.analysis.supported import supports
 from ips_outcomes.errors import UnsupportedError
 from ips_outcomes.estimates import Estimates, tidy
 

@@ -72,7 +72,7 @@ def proportional_hazards_test(
 
     fit = data if isinstance(data, CoxFit) else None
     if fit is None:
-        from ips_outcomes.analysis.cox import fit_cox
+        from ips_outcomes.analysis.cox_regression import fit_cox
 
         fit = fit_cox(data, formula, **options)
     g = _time_scale(fit, transform)

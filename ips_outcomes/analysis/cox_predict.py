@@ -9,14 +9,14 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from ips_outcomes.analysis.capabilities import supports
-from ips_outcomes.analysis.cox import fitted
 from ips_outcomes.analysis.cox_errors import residuals_in_cells
 from ips_outcomes.analysis.cox_fit import CoxFit
 from ips_outcomes.analysis.cox_inputs import Prepared, WeightType, prepared
 from ips_outcomes.analysis.cox_likelihood import Ties, binned
+from ips_outcomes.analysis.cox_regression import fitted
 from ips_outcomes.analysis.inputs import Data, times_table
 from ips_outcomes.analysis.limits import limits
+from ips_outcomes.analysis.supported import supports
 from ips_outcomes.errors import UnsupportedError
 from ips_outcomes.estimates import Estimates, tidy
 

@@ -10,10 +10,10 @@ import pandas as pd
 from numpy.typing import NDArray
 from scipy import special
 
-from ips_outcomes.analysis.capabilities import supports
 from ips_outcomes.analysis.event_table import Patterns
 from ips_outcomes.analysis.folding import folded
 from ips_outcomes.analysis.inputs import Data, as_list, group_name, times_table
+from ips_outcomes.analysis.supported import supports
 from ips_outcomes.errors import UnsupportedError
 from ips_outcomes.estimates import Estimates, tidy
 
@@ -240,7 +240,7 @@ def _gray(layer: _Stratum) -> tuple[Floats, Floats]:
     c = np.cumsum(a * over(step, 1 - common_before), axis=2)
     later = c - c[:, :, -1:]
     lasting = over(1 - common[None], free)
-    tied = np.where(events > 1, 1 - over(np.broadcast_to(events - 1.0, at_risk.shape), total * before - 1.0), 1.0)
+    tied = np.where(events > 1, 1 - over(np.ones_like(at_risk) * (events - 1), total * before - 1), 1.0)
     own_weight = tied * over(before * step, at_risk)
     own_effect = a - np.where(free > 0, 1 - lasting, 1.0)[None] * later
     tied = np.where(other > 1, 1 - over(other - 1.0, at_risk - 1.0), 1.0)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pandas as pd
 
-from ips_outcomes.analysis.cox import cox
+from ips_outcomes.analysis.cox_regression import cox
 from ips_outcomes.analysis.inputs import Data, require, times_table, with_arm
 from ips_outcomes.errors import UnsupportedError
 from ips_outcomes.estimates import Estimates, tidy

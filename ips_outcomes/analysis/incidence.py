@@ -9,11 +9,11 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from ips_outcomes.analysis.capabilities import supports
 from ips_outcomes.analysis.event_table import EventTable, event_table
 from ips_outcomes.analysis.folding import WeightType
 from ips_outcomes.analysis.influence import of_incidence, remaining, shifted
 from ips_outcomes.analysis.inputs import Data
+from ips_outcomes.analysis.supported import supports
 from ips_outcomes.analysis.survival import bounded, groups_of, is_robust, named, ratio
 from ips_outcomes.errors import UnsupportedError
 from ips_outcomes.estimates import Estimates, tidy

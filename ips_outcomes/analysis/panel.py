@@ -18,10 +18,10 @@ from numpy.typing import NDArray
 from scipy import special
 
 from ips_outcomes.analysis.adjusted import design_matrix
-from ips_outcomes.analysis.capabilities import supports
 from ips_outcomes.analysis.inputs import Data, as_list, months_table, with_arm, yes_no
 from ips_outcomes.analysis.regression import ratio_or_difference
 from ips_outcomes.analysis.small_clusters import FEW
+from ips_outcomes.analysis.supported import supports
 from ips_outcomes.errors import UnsupportedError
 from ips_outcomes.estimates import Estimates, tidy
 

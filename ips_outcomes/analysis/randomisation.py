@@ -10,12 +10,12 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from ips_outcomes.analysis.bootstrap import curve_units
-from ips_outcomes.analysis.capabilities import supports
 from ips_outcomes.analysis.inputs import Data
-from ips_outcomes.analysis.months_in_work import Missing, dead_as_no, stretch, totals
-from ips_outcomes.analysis.months_matrix import MonthsData, MonthsMatrix, months_matrix, reference_of
+from ips_outcomes.analysis.person_months import MonthsData, MonthsMatrix, months_matrix, reference_of
 from ips_outcomes.analysis.resampling import Units, permuted_sums
+from ips_outcomes.analysis.supported import supports
 from ips_outcomes.analysis.times_bootstrap import TimesByArm, times_by_arm
+from ips_outcomes.analysis.work_totals import Missing, dead_as_no, stretch, totals
 from ips_outcomes.errors import UnsupportedError
 from ips_outcomes.estimates import Estimates, tidy
 

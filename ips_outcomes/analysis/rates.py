@@ -8,10 +8,10 @@ import numpy as np
 import pandas as pd
 from scipy import special
 
-from ips_outcomes.analysis.capabilities import supports
 from ips_outcomes.analysis.inputs import Data, as_list, group_name, months_table, yes_no
 from ips_outcomes.analysis.people_counts import PEOPLE, WeightType, counts_by, from_counts, person_weights
 from ips_outcomes.analysis.proportions import INTERVALS, Interval, proportion_interval, wilson
+from ips_outcomes.analysis.supported import supports
 from ips_outcomes.errors import UnsupportedError
 from ips_outcomes.estimates import COMMON_COLUMNS, Estimates, tidy
 

@@ -9,13 +9,13 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from ips_outcomes.analysis.capabilities import supports
 from ips_outcomes.analysis.event_table import event_table
 from ips_outcomes.analysis.folding import Group, WeightType
 from ips_outcomes.analysis.incidence import incidence_from_table
 from ips_outcomes.analysis.influence import area_to, of_incidence, of_survival
 from ips_outcomes.analysis.inputs import Data, as_list
 from ips_outcomes.analysis.limits import limits, normal_p
+from ips_outcomes.analysis.supported import supports
 from ips_outcomes.analysis.survival import Competing, greenwood, groups_of, is_robust, named, survival_of
 from ips_outcomes.errors import UnsupportedError
 from ips_outcomes.estimates import Estimates, tidy

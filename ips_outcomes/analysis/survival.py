@@ -10,12 +10,12 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from ips_outcomes.analysis.capabilities import supports
 from ips_outcomes.analysis.event_table import EventTable, event_table
 from ips_outcomes.analysis.folding import Group, WeightType, folded
 from ips_outcomes.analysis.influence import of_hazard, of_survival, remaining
 from ips_outcomes.analysis.inputs import Data, as_list, times_table
 from ips_outcomes.analysis.limits import Scale, limits
+from ips_outcomes.analysis.supported import supports
 from ips_outcomes.errors import UnsupportedError
 from ips_outcomes.estimates import Estimates, tidy
 

@@ -9,10 +9,9 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from ips_outcomes.analysis.capabilities import supports
 from ips_outcomes.analysis.event_table import WeightType
 from ips_outcomes.analysis.inputs import Data, group_name, require, times_table
-from ips_outcomes.analysis.months_matrix import fold
+from ips_outcomes.analysis.person_months import fold
 from ips_outcomes.analysis.resampling import (
     KINDS,
     REFERENCES,
@@ -22,6 +21,7 @@ from ips_outcomes.analysis.resampling import (
     bootstrap_interval,
     resampled_sums,
 )
+from ips_outcomes.analysis.supported import supports
 from ips_outcomes.errors import UnsupportedError
 from ips_outcomes.estimates import Estimates, tidy
 

@@ -9,11 +9,11 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from ips_outcomes.analysis.capabilities import supports
-from ips_outcomes.analysis.employment_curves import contrast_influence, curves, size
+from ips_outcomes.analysis.curves import contrast_influence, curves, size
 from ips_outcomes.analysis.event_table import WeightType
 from ips_outcomes.analysis.limits import limits, normal_p
-from ips_outcomes.analysis.months_matrix import MonthsData, MonthsMatrix, enough_clusters, months_matrix, reference_of
+from ips_outcomes.analysis.person_months import MonthsData, MonthsMatrix, enough_clusters, months_matrix, reference_of
+from ips_outcomes.analysis.supported import supports
 from ips_outcomes.errors import UnsupportedError
 from ips_outcomes.estimates import Estimates, tidy
 

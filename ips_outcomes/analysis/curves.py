@@ -10,12 +10,12 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from ips_outcomes.analysis.capabilities import supports
 from ips_outcomes.analysis.event_table import WeightType
 from ips_outcomes.analysis.exact_tests import pearson_p
 from ips_outcomes.analysis.limits import Z95, limits, normal_p
-from ips_outcomes.analysis.months_matrix import MonthsData, MonthsMatrix, enough_clusters, months_matrix, reference_of
+from ips_outcomes.analysis.person_months import MonthsData, MonthsMatrix, enough_clusters, months_matrix, reference_of
 from ips_outcomes.analysis.resampling import chunks, in_blocks
+from ips_outcomes.analysis.supported import supports
 from ips_outcomes.errors import UnsupportedError
 from ips_outcomes.estimates import Estimates, tidy
 

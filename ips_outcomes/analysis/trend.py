@@ -9,10 +9,9 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from ips_outcomes.analysis.capabilities import supports
 from ips_outcomes.analysis.event_table import WeightType
 from ips_outcomes.analysis.limits import limits, normal_p
-from ips_outcomes.analysis.months_matrix import (
+from ips_outcomes.analysis.person_months import (
     FEWEST_CLUSTERS,
     MonthsData,
     MonthsMatrix,
@@ -20,6 +19,7 @@ from ips_outcomes.analysis.months_matrix import (
     months_matrix,
     reference_of,
 )
+from ips_outcomes.analysis.supported import supports
 from ips_outcomes.errors import UnsupportedError
 from ips_outcomes.estimates import Estimates, tidy
 

@@ -7,13 +7,13 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from ips_outcomes.analysis.capabilities import supports
 from ips_outcomes.analysis.cox_errors import score_residuals
 from ips_outcomes.analysis.cox_fit import ratio_table
 from ips_outcomes.analysis.cox_inputs import Prepared, prepared
 from ips_outcomes.analysis.cox_likelihood import RiskSets, Sums, Ties, binned, risk_sets
 from ips_outcomes.analysis.cox_maximum import maximised
 from ips_outcomes.analysis.inputs import Data
+from ips_outcomes.analysis.supported import supports
 from ips_outcomes.errors import UnsupportedError
 from ips_outcomes.estimates import Estimates
 
@@ -95,7 +95,7 @@ def fine_gray(
     happened, competing = people.event == cause, (people.event > 0) & (people.event != cause)
     if not happened.any():
         raise UnsupportedError(f"no event of cause {cause} among {int(people.people.sum())} people: there is nothing to model")
-    from ips_outcomes.analysis.cox import _all_levels
+    from ips_outcomes.analysis.cox_regression import _all_levels
 
     _all_levels(people, happened, "no penalty here")
     curve = _Censoring(people, censoring)

@@ -8,13 +8,13 @@ from typing import Literal
 import numpy as np
 import pandas as pd
 
-from ips_outcomes.analysis.capabilities import supports
 from ips_outcomes.analysis.cox_errors import cluster_scores, meat
 from ips_outcomes.analysis.cox_fit import CoxFit, ratio_table
 from ips_outcomes.analysis.cox_inputs import Prepared, WeightType, prepared
 from ips_outcomes.analysis.cox_likelihood import RiskSets, Ties, risk_sets
 from ips_outcomes.analysis.cox_maximum import maximised
 from ips_outcomes.analysis.inputs import Data
+from ips_outcomes.analysis.supported import supports
 from ips_outcomes.errors import UnsupportedError
 from ips_outcomes.estimates import Estimates
 
