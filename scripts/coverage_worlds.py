@@ -290,7 +290,7 @@ def cox_cluster_world(name: str, n: int, clusters: int, randomised: str = "peopl
         return pd.DataFrame({"arm": arm, "x": x, "centre": cluster, "time": time, "event": event})
 
     def ask(people: pd.DataFrame) -> Iterable[Answer]:
-        table = analysis.cox_regression(people, "arm + x", cluster="centre").table
+        table = analysis.cox(people, "arm + x", cluster="centre").table
         return answers(table, ["term"], {"arm": ("arm",), "x": ("x",)})
 
     def truth() -> dict[str, float]:
@@ -319,7 +319,7 @@ def cox_entry_world(name: str, n: int) -> World:
         return pd.DataFrame({"arm": arm, "x": x, "entry": entry, "time": time, "event": event, "person": np.arange(n)})
 
     def ask(people: pd.DataFrame) -> Iterable[Answer]:
-        table = analysis.cox_regression(people, "arm + x", entry="entry", cluster="person").table
+        table = analysis.cox(people, "arm + x", entry="entry", cluster="person").table
         return answers(table, ["term"], {"arm": ("arm",), "x": ("x",)})
 
     def truth() -> dict[str, float]:
@@ -352,7 +352,7 @@ def cox_weighted_world(name: str, n: int) -> World:
         return pd.DataFrame({"arm": arm, "x": x, "time": time, "event": event, "weight": weight})
 
     def ask(people: pd.DataFrame) -> Iterable[Answer]:
-        table = analysis.cox_regression(people, "arm", weights="weight", weight_type="probability").table
+        table = analysis.cox(people, "arm", weights="weight", weight_type="probability").table
         return answers(table, ["term"], {"arm": ("arm",)})
 
     def truth() -> dict[str, float]:
@@ -468,7 +468,7 @@ def panel(rng: np.random.Generator, n: int) -> pd.DataFrame:
 
 def slope_world(name: str, n: int, start: int = 19, end: int = 43) -> World:
     def ask(people: pd.DataFrame) -> Iterable[Answer]:
-        table = analysis.trend(
+        table = analysis.trends(
             people, outcome="works", arm="arm", reference="control", start=start, end=end, cluster="person_id"
         ).table
         return answers(
@@ -486,7 +486,7 @@ def slope_world(name: str, n: int, start: int = 19, end: int = 43) -> World:
 
 def in_work_world(name: str, n: int) -> World:
     def ask(people: pd.DataFrame) -> Iterable[Answer]:
-        table = analysis.work_totals(people, outcome="works", arm="arm", reference="control").table
+        table = analysis.months_in_work(people, outcome="works", arm="arm", reference="control").table
         return answers(table, ["measure", "group"], {"difference": ("months_in_work_difference", "")})
 
     def truth() -> dict[str, float]:

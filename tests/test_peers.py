@@ -170,7 +170,7 @@ def test_cox_with_clusters_and_entry(seed: int, ties: str) -> None:
     table = people(seed, 500)
     covariates, censored = table[["ips", "age"]].to_numpy(dtype=float), (1 - table["job"]).to_numpy()
     for entry in (None, "entry"):
-        ours = analysis.cox_regression(table, "ips + age", event="job", entry=entry, cluster="centre", ties=ties).table.set_index("term")
+        ours = analysis.cox(table, "ips + age", event="job", entry=entry, cluster="centre", ties=ties).table.set_index("term")
         late = {"tl": table[entry].to_numpy()} if entry else {}
         fit = CoxPH.fit(table["time"].to_numpy(), covariates, c=censored, tie_method=ties, **late)
         np.testing.assert_allclose(ours.loc[["ips", "age"], "coefficient"].to_numpy(float), fit.params, rtol=1e-7)
@@ -184,7 +184,7 @@ def test_cox_without_clusters(seed: int) -> None:
     from statsmodels.duration.hazard_regression import PHReg
 
     table = people(seed)
-    ours = analysis.cox_regression(table, "ips + age", event="job").table.set_index("term").loc[["ips", "age"]]
+    ours = analysis.cox(table, "ips + age", event="job").table.set_index("term").loc[["ips", "age"]]
     fit = PHReg(table["time"], table[["ips", "age"]].to_numpy(dtype=float), status=table["job"], ties="efron").fit()
     np.testing.assert_allclose(ours["coefficient"].to_numpy(float), fit.params, rtol=1e-5)
     np.testing.assert_allclose(ours["std_error"].to_numpy(float), fit.bse, rtol=1e-5)
@@ -200,7 +200,7 @@ def test_fine_gray(seed: int) -> None:
 
     table = people(seed)
     ours = (
-        analysis.subdistribution(table, "ips + age", ties="breslow", censoring="with_events")
+        analysis.fine_gray(table, "ips + age", ties="breslow", censoring="with_events")
         .table.set_index("term")
         .loc[["ips", "age"]]
     )

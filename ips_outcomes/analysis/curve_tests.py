@@ -221,7 +221,7 @@ def _gray(layer: _Stratum) -> tuple[Floats, Floats]:
     def over(x: Floats, y: Floats) -> Floats:
         return np.divide(x, y, out=np.zeros(np.broadcast(x, y).shape), where=y > 0)
 
-    free = np.cumprod(np.where(present, over(at_risk - own - other, at_risk), 1.0), axis=1)
+    free = np.cumprod(np.where(present, over(at_risk - own - other, at_risk), 1.0), axis=1, dtype=np.float64)
     before = np.concatenate([np.ones((len(free), 1)), free[:, :-1]], axis=1)
     incidence = np.cumsum(over(before * own, at_risk), axis=1)
     had = np.concatenate([np.zeros((len(free), 1)), incidence[:, :-1]], axis=1)
