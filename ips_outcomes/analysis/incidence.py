@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
-import pandas as pd
 from numpy.typing import NDArray
 
 from ips_outcomes.analysis.event_table import EventTable, event_table
@@ -16,7 +15,7 @@ from ips_outcomes.analysis.inputs import Data
 from ips_outcomes.analysis.supported import supports
 from ips_outcomes.analysis.survival import bounded, groups_of, is_robust, named, ratio
 from ips_outcomes.errors import UnsupportedError
-from ips_outcomes.estimates import Estimates, tidy
+from ips_outcomes.estimates import Estimates, stacked, tidy
 
 Floats = NDArray[np.float64]
 
@@ -111,25 +110,24 @@ def cumulative_incidence(
     for group in groups_of(data, time, event, by, entry, weights, weight_type, cluster, None):
         counted = event_table(group.people, cause)
         rows = incidence_from_table(counted)
-        estimate = rows["estimate"].to_numpy()
+        estimate = rows["estimate"]
         if variance == "aalen":
-            squared = _aalen(counted, estimate, rows["event_free"].to_numpy())
+            squared = _aalen(counted, estimate, rows["event_free"])
         else:
-            squared = of_incidence(group.people, counted, cause, estimate, rows["event_free"].to_numpy()).variance()
+            squared = of_incidence(group.people, counted, cause, estimate, rows["event_free"]).variance()
         # nobody or everybody had the event: nothing varies, and no crumb of rounding is left of it
         error = np.sqrt(np.where((estimate > 0) & (estimate < 1), squared, 0.0))
         low, high = bounded(estimate, error, interval)
-        parts.append(named(rows.assign(std_error=error, conf_low=low, conf_high=high), group))
-    rows = pd.concat(parts, ignore_index=True)
-    rows = rows.assign(outcome=event, measure="cumulative_incidence", method="Aalen-Johansen")
+        said = {"outcome": event, "measure": "cumulative_incidence", "method": "Aalen-Johansen"}
+        parts.append(named({**rows, "std_error": error, "conf_low": low, "conf_high": high, **said}, group))
     words = "Aalen's" if variance == "aalen" else "infinitesimal-jackknife" + (f" (clusters: {cluster})" if cluster else "")
     references = (REFERENCES[0], _AALEN) if variance == "aalen" else REFERENCES
     return Estimates(
-        tidy(rows), "Cumulative incidence", METHOD.format(error=words, scale=_SCALES[interval]), references, "steps"
+        tidy(stacked(parts)), "Cumulative incidence", METHOD.format(error=words, scale=_SCALES[interval]), references, "steps"
     )  # fmt: skip
 
 
-def incidence_from_table(counted: EventTable) -> pd.DataFrame:
+def incidence_from_table(counted: EventTable) -> dict[str, NDArray[Any]]:
     """The curve that follows from an event table, with its counts."""
     every: Floats = counted.events[:, 0] + counted.events[:, 1]
     free = np.cumprod(
@@ -138,12 +136,12 @@ def incidence_from_table(counted: EventTable) -> pd.DataFrame:
     summed = np.cumsum(shifted(free, 1.0) * ratio(counted.events[:, 0], counted.at_risk))
     # until a competing event comes it is one minus the curve, to the last digit
     alone = np.cumsum(counted.events[:, 1]) == 0
-    return pd.DataFrame({
+    return {
         "time": counted.time, "at_risk": counted.at_risk, "entered": counted.entered, "events": counted.events[:, 0],
         "competing": counted.events[:, 1], "censored": counted.censored,
         "estimate": np.where(alone, 1 - free, np.minimum(summed, 1.0)),
         "event_free": free,
-    })  # fmt: skip
+    }  # fmt: skip
 
 
 def _aalen(counted: EventTable, incidence: Floats, event_free: Floats) -> Floats:

@@ -18,7 +18,7 @@ from ips_outcomes.analysis.limits import limits, normal_p
 from ips_outcomes.analysis.supported import supports
 from ips_outcomes.analysis.survival import Competing, greenwood, groups_of, is_robust, named, survival_of
 from ips_outcomes.errors import UnsupportedError
-from ips_outcomes.estimates import Estimates, tidy
+from ips_outcomes.estimates import Estimates, stacked, tidy
 
 __all__ = ["longest_horizon", "months_gained", "rmst"]
 
@@ -51,7 +51,7 @@ def _last(groups: list[Group]) -> list[float]:
     """Of each group the last observed time, without limit where everybody had an event by then."""
     found = []
     for group in groups:
-        free = incidence_from_table(event_table(group.people))["event_free"].to_numpy()
+        free = incidence_from_table(event_table(group.people))["event_free"]
         found.append(float("inf") if free[-1] == 0 else float(group.people.time.max()))
     return found
 
@@ -81,8 +81,8 @@ def _arm(group: Group, ends: Floats, cause: int | None, robust: bool) -> _Arm:
         influence = of_survival(people, counted, curve) if robust else None
     else:
         rows = incidence_from_table(counted)
-        curve = rows["estimate"].to_numpy()
-        influence = of_incidence(people, counted, cause, curve, rows["event_free"].to_numpy())
+        curve = rows["estimate"]
+        influence = of_incidence(people, counted, cause, curve, rows["event_free"])
     area = area_to(counted.time, curve, ends)
     if influence is None:
         # what is still to come after each event, squared, times Greenwood's step
@@ -110,11 +110,11 @@ def _covariance(one: _Arm, other: _Arm) -> Floats:
 def _alone(arm: _Arm, ends: Floats, measure: str) -> pd.DataFrame:
     error = np.sqrt(arm.variance)
     low, high = limits(arm.area, error)
-    rows = pd.DataFrame({
+    columns = {
         "measure": measure, "horizon": ends, "events": arm.events, "estimate": arm.area, "std_error": error,
         "conf_low": np.maximum(low, 0.0), "conf_high": np.minimum(high, ends),
-    })  # fmt: skip
-    return named(rows, arm.group)
+    }  # fmt: skip
+    return stacked([named(columns, arm.group)])
 
 
 def _difference(arm: _Arm, base: _Arm, ends: Floats, measure: str) -> pd.DataFrame:

@@ -7,7 +7,6 @@ from dataclasses import replace
 from typing import Any, Literal
 
 import numpy as np
-import pandas as pd
 from numpy.typing import NDArray
 
 from ips_outcomes.analysis.event_table import EventTable, event_table
@@ -17,7 +16,7 @@ from ips_outcomes.analysis.inputs import Data, as_list, times_table
 from ips_outcomes.analysis.limits import Scale, limits
 from ips_outcomes.analysis.supported import supports
 from ips_outcomes.errors import UnsupportedError
-from ips_outcomes.estimates import Estimates, tidy
+from ips_outcomes.estimates import Estimates, stacked, tidy
 
 __all__ = ["Competing", "kaplan_meier", "nelson_aalen", "survival_quantiles"]
 
@@ -69,10 +68,10 @@ def groups_of(
     ]
 
 
-def named(rows: pd.DataFrame, group: Group) -> pd.DataFrame:
-    """Rows with their group's name, people, and the level of each column that made the group."""
-    levels = {c: [v] * len(rows) for c, v in group.levels.items() if c not in rows and c not in ("group", "n")}
-    return rows.assign(group=group.name, n=group.n, **levels)
+def named(columns: dict[str, Any], group: Group) -> dict[str, Any]:
+    """Columns with their group's name, people, and the level of each column that made the group."""
+    levels = {c: v for c, v in group.levels.items() if c not in columns and c not in ("group", "n")}
+    return {**columns, "group": group.name, "n": group.n, **levels}
 
 
 def is_robust(weights: str | None, weight_type: WeightType, cluster: str | None) -> bool:
@@ -105,7 +104,7 @@ def bounded(estimate: Floats, std_error: Floats, interval: Scale) -> tuple[Float
     return np.clip(low, 0.0, 1.0), np.clip(high, 0.0, 1.0)
 
 
-def _curve(group: Group, robust: bool, interval: Scale) -> pd.DataFrame:
+def _curve(group: Group, robust: bool, interval: Scale) -> dict[str, Floats]:
     counted = event_table(group.people)
     survival = survival_of(counted)
     if robust:
@@ -114,10 +113,10 @@ def _curve(group: Group, robust: bool, interval: Scale) -> pd.DataFrame:
         # at 0 the formula is 0 times infinity: empty, as in R
         std_error = np.where(survival > 0, survival * np.sqrt(np.cumsum(greenwood(counted))), np.nan)
     low, high = bounded(survival, std_error, interval)
-    return pd.DataFrame({
+    return {
         "time": counted.time, "at_risk": counted.at_risk, "entered": counted.entered, "events": counted.events[:, 0],
         "censored": counted.censored, "estimate": survival, "std_error": std_error, "conf_low": low, "conf_high": high,
-    })  # fmt: skip
+    }  # fmt: skip
 
 
 def _method(robust: bool, cluster: str | None) -> str:
@@ -194,8 +193,8 @@ def kaplan_meier(
     """
     found = groups_of(data, time, event, by, entry, weights, weight_type, cluster, competing)
     robust = is_robust(weights, weight_type, cluster)
-    rows = pd.concat([named(_curve(group, robust, interval), group) for group in found], ignore_index=True)
-    rows = rows.assign(outcome=event, measure="survival", method="Kaplan-Meier")
+    said = {"outcome": event, "measure": "survival", "method": "Kaplan-Meier"}
+    rows = stacked([named(_curve(group, robust, interval), group) | said for group in found])
     method = f"Kaplan-Meier; {_method(robust, cluster)}, 95 % interval {_SCALES[interval]}"
     return Estimates(tidy(rows), "Kaplan-Meier", method, (KAPLAN_MEIER, THERNEAU if robust else GREENWOOD), "steps")
 
@@ -254,13 +253,12 @@ def nelson_aalen(
         else:
             std_error = np.sqrt(np.cumsum(ratio(ratio(counted.events[:, 0], counted.at_risk), counted.at_risk)))
         low, high = limits(hazard, std_error, interval)
-        rows = pd.DataFrame({
+        parts.append(named({
             "time": counted.time, "at_risk": counted.at_risk, "entered": counted.entered, "events": counted.events[:, 0],
             "censored": counted.censored, "estimate": hazard, "std_error": std_error, "conf_low": np.maximum(low, 0.0),
-            "conf_high": high,
-        })  # fmt: skip
-        parts.append(named(rows, group))
-    rows = pd.concat(parts, ignore_index=True).assign(outcome=event, measure="cumulative_hazard", method="Nelson-Aalen")
+            "conf_high": high, "outcome": event, "measure": "cumulative_hazard", "method": "Nelson-Aalen",
+        }, group))  # fmt: skip
+    rows = stacked(parts)
     error = _method(robust, cluster) if robust else "Aalen's errors"
     scale = _SCALES["log"] if interval == "log" else "symmetric, cut at 0"
     references = (AALEN, THERNEAU) if robust else (AALEN,)
@@ -336,13 +334,14 @@ def survival_quantiles(
         raise UnsupportedError("a probability lies between 0 and 1")
     found = groups_of(data, time, event, by, entry, weights, weight_type, cluster, competing)
     robust = is_robust(weights, weight_type, cluster)
-    rows: list[pd.DataFrame] = []
+    rows: list[dict[str, Any]] = []
     for group in found:
         curve = _curve(group, robust, interval)
-        times = np.concatenate([[0.0], curve["time"].to_numpy(float)])
-        gone = {c: np.concatenate([[0.0], 1 - curve[c].to_numpy()]) for c in ("estimate", "conf_low", "conf_high")}
-        values: dict[str, Any] = {c: [_crossing(times, gone[c], p) for p in wanted] for c in gone}
-        rows.append(named(pd.DataFrame({"probability": wanted, "events": curve["events"].sum(), **values}), group))
-    table = pd.concat(rows, ignore_index=True).assign(outcome=event, measure="survival_quantile", method="Kaplan-Meier quantile")
+        times = np.concatenate([[0.0], curve["time"].astype(float)])
+        gone = {c: np.concatenate([[0.0], 1 - curve[c]]) for c in ("estimate", "conf_low", "conf_high")}
+        values = {c: np.array([_crossing(times, gone[c], p) for p in wanted]) for c in gone}
+        rows.append(named({"probability": np.array(wanted), "events": curve["events"].sum(), **values, "outcome": event,
+                           "measure": "survival_quantile", "method": "Kaplan-Meier quantile"}, group))  # fmt: skip
+    table = stacked(rows)
     method = f"Quantiles of the Kaplan-Meier curve; limits where its 95 % limits cross ({_method(robust, cluster)}, {_SCALES[interval]})"
     return Estimates(tidy(table), "Quantiles of time", method, (KAPLAN_MEIER, BROOKMEYER), "forest")
