@@ -138,3 +138,12 @@ def test_incidences_and_survival_add_up(people: pd.DataFrame) -> None:
     assert (one["std_error"] > 0).all()
     with pytest.raises(ips.UnsupportedError, match="last time"):
         ips.predicted_incidence(people, at=999)
+
+
+def test_fine_gray_takes_times_of_any_size() -> None:
+    # seconds since some day: only their order matters, and no table by second is made
+    rng = np.random.default_rng(5)
+    people = pd.DataFrame({"time": rng.integers(1, 40, 200), "event": rng.integers(0, 3, 200), "x": rng.normal(size=200)})
+    short = ips.fine_gray(people, "x").table
+    long = ips.fine_gray(people.assign(time=people["time"] * 10**15), "x").table
+    pd.testing.assert_frame_equal(short, long)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Literal
 
 import numpy as np
@@ -12,6 +13,7 @@ from ips_outcomes.analysis.cox_fit import ratio_table
 from ips_outcomes.analysis.cox_inputs import Prepared, prepared
 from ips_outcomes.analysis.cox_likelihood import RiskSets, Sums, Ties, binned, risk_sets
 from ips_outcomes.analysis.cox_maximum import maximised
+from ips_outcomes.analysis.event_table import EVERY_TIME
 from ips_outcomes.analysis.inputs import Data
 from ips_outcomes.analysis.supported import supports
 from ips_outcomes.errors import UnsupportedError
@@ -98,6 +100,9 @@ def fine_gray(
     from ips_outcomes.analysis.cox_regression import _all_levels
 
     _all_levels(people, happened, "no penalty here")
+    if int(people.time.max()) > EVERY_TIME:
+        # only the order of times matters: ranks keep it, and a table by time small
+        people = replace(people, time=np.unique(people.time, return_inverse=True)[1].astype(np.int64))
     curve = _Censoring(people, censoring)
     sets = risk_sets(people.design.matrix, people.time, happened, people.weight, people.people, people.stratum, None, ties,
                      np.where(competing, 1 / curve.before[people.time], 0.0), curve.before)  # fmt: skip
