@@ -11,7 +11,7 @@ import pandas as pd
 
 from ips_outcomes import _drawing
 
-__all__ = ["COMMON_COLUMNS", "Estimates", "combine", "stacked", "tidy"]
+__all__ = ["COMMON_COLUMNS", "Estimates", "combine", "stacked", "tidy", "under"]
 
 #: The columns that every table of estimates has, in this order.
 COMMON_COLUMNS: dict[str, str] = {
@@ -63,6 +63,20 @@ def stacked(parts: Sequence[Mapping[str, Any]]) -> pd.DataFrame:
     return pd.DataFrame(columns)
 
 
+def under(tables: Sequence[pd.DataFrame]) -> pd.DataFrame:
+    """Tables under one another; a column that one of them lacks is empty there.
+
+    Examples
+    --------
+    >>> under([pd.DataFrame({"a": [1]}), pd.DataFrame({"a": [2], "b": ["x"]})])["b"].tolist()
+    [nan, 'x']
+    """
+    names = dict.fromkeys(name for table in tables for name in table.columns)
+    # values, not frames: pandas would guess the type of a column from tables that have nothing in it
+    columns = {n: [v for t in tables for v in (t[n].tolist() if n in t else [float("nan")] * len(t))] for n in names}
+    return pd.DataFrame(columns, columns=list(names))
+
+
 def tidy(rows: pd.DataFrame) -> pd.DataFrame:
     """Put a table into the common shape: common columns first, typed, gaps empty."""
     size, columns = len(rows), {}
@@ -76,6 +90,8 @@ def tidy(rows: pd.DataFrame) -> pd.DataFrame:
             # events under probability weights are sums of weights
             dtype = "Float64"
         columns[column] = values.array.astype(dtype)
+        if dtype == "object" and (gaps := pd.isna(values.to_numpy(dtype=object))).any():
+            columns[column] = np.where(gaps, "", values.to_numpy(dtype=object))
     extra = {column: rows[column].array for column in rows.columns if column not in COMMON_COLUMNS}
     return pd.DataFrame({**columns, **extra})
 

@@ -13,6 +13,7 @@ from hypothesis import given
 
 import ips_outcomes as ips
 from ips_outcomes.analysis.event_table import EventTable
+from ips_outcomes.reporting.first_job import counts_of, first_job_answers, leaving
 from ips_outcomes.reporting.gate import load_profile, released_event_table
 
 K = 5
@@ -254,3 +255,23 @@ def test_released_event_table_properties(rows: list[tuple[int, int, int]], thres
     assert (cells.sum(axis=1) <= released.at_risk).all()
     # nobody is told to have had the event before they had it
     assert (cells[:, 0].cumsum() <= counted[:, 0].cumsum()).all()
+
+
+def test_a_horizon_that_not_everybody_reaches_is_a_row_with_the_reason():
+    people = pd.DataFrame({"arm": ["ips"] * 12 + ["control"] * 12, "time": [3] * 6 + [20] * 6 + [5] * 4 + [12] * 8,
+                           "event": [1] * 6 + [0] * 6 + [1] * 4 + [0] * 8})  # fmt: skip
+    made = first_job_answers(counts_of(people), [6, 18], "control")
+    refused = made.gained.select(time=18).table
+    assert refused["estimate"].isna().all()
+    assert len(refused) == 1
+    assert "the longest allowed is 12" in refused["method"][0]
+    assert made.gained.select(time=6, measure="mean_difference").table["estimate"].notna().all()
+    # and where no horizon is allowed, the reasons stand alone
+    nothing = first_job_answers(counts_of(people), [30, 40], "control")
+    assert nothing.gained.table["method"].str.contains("the longest allowed is 12").tolist() == [True, True]
+
+
+def test_counts_are_read_back_from_the_curve():
+    people = pd.DataFrame({"arm": list("aabbbb"), "time": [1, 2, 2, 2, 3, 3], "event": [1, 0, 2, 1, 0, 0]})
+    made = first_job_answers(counts_of(people), [1], "a")
+    pd.testing.assert_frame_equal(leaving(made.incidence.table), counts_of(people))

@@ -196,7 +196,7 @@ def test_the_reference_can_be_a_number(compare) -> None:
 @given(times(first=1), st.booleans())
 def test_incidences_and_event_free_share_add_up_to_one(people: pd.DataFrame, late: bool) -> None:
     folded = patterns(people, "time", "event", "entry" if late else None, None, "frequency")
-    one, two = (incidence_from_table(event_table(folded, cause)) for cause in (1, 2))
+    one, two = (pd.DataFrame(incidence_from_table(event_table(folded, cause))) for cause in (1, 2))
     assert (one["estimate"] + two["estimate"] + one["event_free"]).to_numpy() == pytest.approx(1)
     for curve in (one, two):
         assert (curve["estimate"].diff().dropna() >= 0).all()

@@ -64,7 +64,9 @@ def test_one_arm_by_design_has_no_arms_to_compare(study: Path) -> None:
 
 def test_one_arm_is_told_nothing_of_controls(tmp_path: Path, page: Callable[[Path], str]) -> None:
     text = page(ips.simulate_study(tmp_path / "one", seed=5, participants=60, one_arm=True))
-    assert not re.search(r"control|Other arm|Risk difference|hazard ratio", re.sub(r"<style>.*?</style>", "", text))
+    # titles of papers are not said of this study
+    told = re.sub(r"<style>.*?</style>", "", text[: text.index('<section id="references">')])
+    assert not re.search(r"control|Other arm|Risk difference|hazard ratio", told)
 
 
 def test_severe_findings_stand_before_any_number(study: Path, page: Callable[[Path], str]) -> None:
@@ -98,7 +100,8 @@ def test_the_comparison_within_centres_is_the_public_one(demo_study: Path, demo_
     results = compute_results(ips.load_cohort(ips.load_study(demo_study)), demo_followup)
     assert results.stratified is not None
     own = ips.compare_arms(demo_followup, "ordinary", at=[12, 18, 43], strata="centre")
-    pd.testing.assert_frame_equal(results.stratified.table, own.table)
+    # the tests over all strata are left out: the gate could not make them anew from released counts
+    pd.testing.assert_frame_equal(results.stratified.table, own.table.drop(columns=["p_cmh", "p_homogeneity"]))
 
 
 def test_crossover_is_counted_from_the_scheme_file(demo_study: Path, demo_followup: ips.FollowUp) -> None:

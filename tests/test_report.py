@@ -95,7 +95,7 @@ def die(*_: object, **__: object) -> None:
     raise KilledError
 
 
-@pytest.mark.parametrize("where", ["load_cohort", "compute_results", "through_gate", "draw_all", "render", "_rows"])
+@pytest.mark.parametrize("where", ["read_extracts", "compute_results", "through_gate", "draw_all", "render", "_rows"])
 def test_dying_anywhere_leaves_the_earlier_report(study: Path, earlier: Path, monkeypatch: pytest.MonkeyPatch, where: str):
     if where != "draw_all":
         # pictures take most of the time, and are not what dies here

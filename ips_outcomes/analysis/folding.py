@@ -26,7 +26,7 @@ Floats = NDArray[np.float64]
 WeightType = Literal["frequency", "probability"]
 
 #: Rows read at a time, so that what is computed from them stays in the processor's cache.
-_CHUNK = 1 << 16
+_CHUNK = 1 << 14
 #: Above this the code of a pattern could overflow 64 bits.
 _LARGEST = 1 << 62
 
@@ -137,10 +137,13 @@ def _dense(columns: list[Ints], shape: list[int], weights: list[Floats]) -> _Cel
     """Count into a table that holds every possible pattern."""
     size, rows = int(np.prod(shape)), len(columns[0])
     totals = [np.zeros(size) for _ in range(1 + len(weights))]
+    space = np.empty(min(rows, _CHUNK), dtype=np.int64)
     for start in range(0, rows, _CHUNK):
         stop = min(start + _CHUNK, rows)
-        key = columns[0][start:stop].astype(np.int64)
-        for column, levels in zip(columns[1:], shape[1:], strict=True):
+        key = space[: stop - start]
+        np.multiply(columns[0][start:stop], shape[1], out=key, dtype=np.int64)
+        key += columns[1][start:stop]
+        for column, levels in zip(columns[2:], shape[2:], strict=True):
             key *= levels
             key += column[start:stop]
         totals[0] += np.bincount(key, minlength=size)

@@ -139,7 +139,8 @@ def incidence_from_table(counted: EventTable) -> dict[str, NDArray[Any]]:
     return {
         "time": counted.time, "at_risk": counted.at_risk, "entered": counted.entered, "events": counted.events[:, 0],
         "competing": counted.events[:, 1], "censored": counted.censored,
-        "estimate": np.where(alone, 1 - free, np.minimum(summed, 1.0)),
+        # two ways of adding up must not let the curve step down by a crumb
+        "estimate": np.maximum.accumulate(np.where(alone, 1 - free, np.minimum(summed, 1.0))),
         "event_free": free,
     }  # fmt: skip
 

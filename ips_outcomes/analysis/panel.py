@@ -154,7 +154,9 @@ def estimating_equations(
     order = np.lexsort([month, person])
     y, design, person, month = y[order], design[order], person[order], month[order]
     if ((person[1:] == person[:-1]) & (month[1:] == month[:-1])).any():
-        raise UnsupportedError("a person has several rows in one month: the panel has one row a person and month")
+        raise UnsupportedError(
+            "several rows of one month share a cluster (cluster= names the person, who has one row a month): adjust for centres with adjust="
+        )
     working = _Working(person, month, correlation)
     share = float(y.mean())
     if not 0 < share < 1:
@@ -189,7 +191,7 @@ def estimating_equations(
     )
 
 
-@supports(cluster=True, ties="", competing="", instead="adjust for centres with adjust=")
+@supports(ties="", competing="", instead="people are the clusters of a panel; adjust for centres with adjust=")
 def panel_effect(
     data: Data, outcome: str, arm: str = "arm", reference: str | None = None, months: Sequence[int] | None = None,
     adjust: str | Sequence[str] | None = None, cluster: str = "person_id", family: Family = "logit",

@@ -176,6 +176,8 @@ def employment_rates(
         raise UnsupportedError("people= counts people in rows: it does not go together with weights= or cluster=")
     needed = [outcome, *groups, *as_list(people), *as_list(weights), *as_list(cluster)]
     table, month = months_table(data, list(dict.fromkeys(needed)), at, month)
+    if table.empty:
+        raise UnsupportedError("there is nobody in the data")
     columns = [*groups, *([month] if month else [])]
     sampled = weight_type == "probability" or cluster is not None
     weight = person_weights(table, weights, weight_type)

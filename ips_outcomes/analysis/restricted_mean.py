@@ -164,9 +164,6 @@ def _table(
         parts += [_difference(arm, base, ends, difference) for arm in others]
         parts += [_ratio(arm, base, ends, ratio) for arm in others] if ratio else []
     rows = pd.concat(parts, ignore_index=True)
-    # a group has no contrast and a contrast no group
-    texts = [column for column in ("group", "contrast") if column in rows]
-    rows = rows.assign(**{column: rows[column].fillna("") for column in texts})
     whole = rows["horizon"] == np.floor(rows["horizon"])
     return rows.assign(outcome=event, time=rows["horizon"].where(whole).astype("Int64"))
 

@@ -67,7 +67,8 @@ def supports(
     row = {name: "yes" if value else "no" for name, value in said.items()} | {"ties": ties, "competing": competing}
 
     def declared(function: Callable[P, R]) -> Callable[P, R]:
-        _TABLE[function.__name__] = row
+        if function.__module__.startswith("ips_outcomes."):
+            _TABLE[function.__name__] = row
         own = set(signature(function).parameters)
 
         @wraps(function)

@@ -13,7 +13,7 @@ import pandas as pd
 
 from ips_outcomes.analysis import cumulative_incidence, gray_test, log_rank, months_gained, rmst
 from ips_outcomes.errors import UnsupportedError
-from ips_outcomes.estimates import Estimates, tidy
+from ips_outcomes.estimates import Estimates, tidy, under
 
 __all__ = ["FirstJob", "counts_of", "first_job_answers", "leaving"]
 
@@ -76,13 +76,13 @@ def _gained(counts: pd.DataFrame, horizons: Sequence[int], reference: str | None
             refused.append(
                 {"outcome": "event", "measure": "mean", "horizon": float(horizon), "time": horizon, "method": str(reason)}
             )
-    table = pd.concat([*(part.table for part in parts), pd.DataFrame(refused)], ignore_index=True)
+    table = under([*(part.table for part in parts), pd.DataFrame(refused)])
     return _together(parts, tidy(table), "Months since and until the first job")
 
 
 def _tests(counts: pd.DataFrame) -> Estimates:
     parts = [log_rank(counts, by="arm", weights="people"), gray_test(counts, by="arm", weights="people")]
-    return _together(parts, tidy(pd.concat([part.table for part in parts], ignore_index=True)), "Tests of the curves")
+    return _together(parts, tidy(under([part.table for part in parts])), "Tests of the curves")
 
 
 def _together(parts: list[Estimates], table: pd.DataFrame, title: str) -> Estimates:

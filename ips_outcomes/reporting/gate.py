@@ -20,7 +20,7 @@ import numpy as np
 import pandas as pd
 
 from ips_outcomes.analysis.event_table import EventTable
-from ips_outcomes.estimates import Estimates
+from ips_outcomes.estimates import Estimates, under
 from ips_outcomes.reporting.first_job import first_job_answers, leaving
 from ips_outcomes.reporting.results import Results
 from ips_outcomes.reporting.words import Words
@@ -191,7 +191,7 @@ def _first_job(
     if shown.empty:
         return {"incidence": exact.with_table(folded, *notes), "gained": None, "curve_tests": None}
     released = first_job_answers(leaving(shown), horizons, reference)
-    table = pd.concat([released.incidence.table.assign(hidden=False), folded[folded["hidden"]]], ignore_index=True)
+    table = under([released.incidence.table.assign(hidden=False), folded[folded["hidden"]]])
     return {
         "incidence": released.incidence.with_table(table.sort_values(["group", "time"], kind="stable"), *notes),
         "gained": released.gained, "curve_tests": released.tests,
