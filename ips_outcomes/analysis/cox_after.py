@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from ips_outcomes.analysis.cox_fit import CoxFit
 from ips_outcomes.analysis.cox_likelihood import exposures, weighted_gram
 from ips_outcomes.analysis.inputs import Data
+from ips_outcomes.analysis.supported import supports
 from ips_outcomes.errors import UnsupportedError
 from ips_outcomes.estimates import Estimates, tidy
 
@@ -24,6 +25,8 @@ REFERENCES = (
 )
 
 
+@supports(entry=True, frequency_weights=True, strata=True, ties="Efron, Breslow", competing="cause-specific: other events censored",
+          instead="the score test takes everybody as independent")  # fmt: skip
 def proportional_hazards_test(
     data: Data | CoxFit, formula: str = "arm", transform: Transform = "km", **options: Any
 ) -> Estimates:  # fmt: skip
@@ -50,7 +53,8 @@ def proportional_hazards_test(
     Raises
     ------
     UnsupportedError
-        As `cox`; for a logarithm of time 0.
+        As `cox`; for a logarithm of time 0; for models with robust errors or a
+        penalty, which this score test does not know.
 
     Notes
     -----
@@ -75,6 +79,10 @@ def proportional_hazards_test(
         from ips_outcomes.analysis.cox_regression import fit_cox
 
         fit = fit_cox(data, formula, **options)
+    if fit.options["robust"]:
+        raise UnsupportedError("the score test takes everybody as independent: fit without cluster= and probability weights")
+    if fit.options["penalty"]:
+        raise UnsupportedError('the score test needs the highest likelihood: fit without penalty="firth"')
     g = _time_scale(fit, transform)
     g = g - np.average(g, weights=fit.sets.tied)
     score = _slope_score(fit, g)
