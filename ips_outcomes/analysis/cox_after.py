@@ -54,7 +54,7 @@ def proportional_hazards_test(
     ------
     UnsupportedError
         As `cox`; for a logarithm of time 0; for models with robust errors or a
-        penalty, which this score test does not know.
+        penalty, which this score test does not know; where events are at too few times.
 
     Notes
     -----
@@ -90,6 +90,11 @@ def proportional_hazards_test(
     solved = np.linalg.solve(parts[0], parts[1])
     # what is left of the slopes' information once the coefficients are known to be estimated
     left = parts[2] - parts[1].T @ solved
+    size, all_of_it = np.diag(left), np.diag(parts[2])
+    if not (size > 1e-10 * all_of_it.max()).all() or _flat(left):
+        raise UnsupportedError(
+            f"{int(fit.sets.tied.sum())} events at {len(fit.sets.key)} event times cannot tell whether hazard ratios change with time"
+        )
     rows = []
     terms = fit.people.design.terms
     for term in [*dict.fromkeys(terms), "GLOBAL"]:
@@ -102,6 +107,12 @@ def proportional_hazards_test(
         })  # fmt: skip
     method = f"Grambsch and Therneau's score test of proportional hazards; time as {transform}"
     return Estimates(tidy(pd.DataFrame(rows)), "Are hazards proportional?", method, REFERENCES, "forest", fit.people.notes)
+
+
+def _flat(matrix: Floats) -> bool:
+    """Whether some mixture of covariates has no information of its own."""
+    size = np.sqrt(np.diag(matrix))
+    return bool(np.linalg.eigvalsh(matrix / np.outer(size, size))[0] < 1e-10)
 
 
 def _time_scale(fit: CoxFit, transform: str) -> Floats:

@@ -142,7 +142,9 @@ def check_levels(people: Prepared, happened: NDArray[np.bool_], advice: str) -> 
         levels = design.matrix[:, columns] > 0
         if not ((levels.sum(axis=1) <= 1).all()):
             continue
-        empty = [design.levels[i] for i, some in zip(columns, levels[happened].any(axis=0), strict=True) if not some]
+        empty = [
+            design.levels[i] for i, some in zip(columns, np.atleast_1d(levels[happened].any(axis=0)), strict=True) if not some
+        ]
         if (levels[happened].sum(axis=1) > 0).all():
             empty.insert(0, design.contrasts[columns[0]].rsplit(" / ", 1)[-1])
         if empty:

@@ -72,6 +72,8 @@ def parametric_survival(data: Data, time: str = "time", event: str = "event", by
     """
     table = times_table(data)
     require(table, [time, event, *as_list(by)])
+    if not len(table):
+        raise UnsupportedError("the data has no rows")
     rows = []
     for key, part in table.groupby(by, sort=True, dropna=False, observed=True) if by else [("all", table)]:
         patterns(part, time, event, None, None, "frequency")
