@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -147,3 +149,43 @@ def test_fine_gray_takes_times_of_any_size() -> None:
     short = ips.fine_gray(people, "x").table
     long = ips.fine_gray(people.assign(time=people["time"] * 10**15), "x").table
     pd.testing.assert_frame_equal(short, long)
+
+
+def test_advice_is_only_given_where_it_helps(people: pd.DataFrame) -> None:
+    quiet = people.assign(event=people["event"].where(people["arm"] == "ips", 0))
+    with pytest.raises(ips.UnsupportedError, match=r'no event in control \(arm\).*penalty="firth"'):
+        ips.cox(quiet)
+    for function in (ips.fine_gray, ips.predicted_incidence):
+        with pytest.raises(ips.UnsupportedError, match=r"no event in control \(arm\)") as refused:
+            function(quiet)
+        assert "firth" not in str(refused.value)
+        assert "leave it out" in str(refused.value)
+    split = people.assign(age=(people["event"] == 1).astype(float))
+    with pytest.raises(ips.UnsupportedError, match="towards plus infinity") as refused:
+        ips.fine_gray(split, "age")
+    assert "firth" not in str(refused.value)
+
+
+@pytest.mark.parametrize("function", [ips.cox, ips.fine_gray, ips.predicted_incidence, ips.proportional_hazards_test])
+def test_no_other_ties(people: pd.DataFrame, function: Callable[..., ips.Estimates]) -> None:
+    with pytest.raises(ips.UnsupportedError, match='ties is "efron" or "breslow"'):
+        function(people, "arm", ties="exact")
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"cluster": "office"}, "without cluster="),
+        ({"weights": "age", "weight_type": "probability"}, "without cluster= and probability weights"),
+        ({"penalty": "firth"}, "without penalty"),
+    ],
+    ids=str,
+)
+def test_proportionality_is_not_tested_where_the_score_test_is_wrong(people: pd.DataFrame, options: dict, message: str) -> None:
+    with pytest.raises(ips.UnsupportedError, match=message):
+        ips.fit_cox(people, **options).proportionality()
+
+
+def test_proportionality_needs_times_to_compare(people: pd.DataFrame) -> None:
+    with pytest.raises(ips.UnsupportedError, match="events at 1 event times"):
+        ips.proportional_hazards_test(people.assign(time=20), "arm + age")

@@ -79,9 +79,19 @@ def test_proportional_hazards(case: str, ties: str) -> None:
             assert ours.at[row["term"], "p_value"] == pytest.approx(row["p_value"], rel=1e-6)
 
 
-@pytest.mark.parametrize(("case", "ties"), [("survival", "efron"), ("survival", "breslow"), ("incidence", "breslow")])
+def test_r_has_no_efron_in_multi_state_models() -> None:
+    """Why incidence under Efron is compared with R's models cause by cause: asked for Efron's, R gives Breslow's."""
+    asked, given = (rows("answers_cox_curves", case=f"{ties}_multi_state")["value"].to_numpy() for ties in ("efron", "breslow"))
+    assert asked.tolist() == given.tolist()
+    own = rows("answers_cox_curves", case="efron_by_cause")["value"].to_numpy()
+    assert np.abs(own - asked).max() > 0.005
+
+
+@pytest.mark.parametrize(
+    ("case", "ties"),
+    [("survival", "efron"), ("survival", "breslow"), ("by_cause", "efron"), ("by_cause", "breslow"), ("multi_state", "breslow")],
+)
 def test_prediction(case: str, ties: str) -> None:
-    """Incidence under Efron is not compared: R's multi-state survfit takes Breslow's hazards there."""
     theirs, data = rows("answers_cox_curves", case=f"{ties}_{case}"), read("data_cox")
     if case == "survival":
         data["event"] = (data["event"] == 1).astype(int)
@@ -90,6 +100,21 @@ def test_prediction(case: str, ties: str) -> None:
     ours = predicted_incidence(data, FORMULA, covariates=who, entry="entry", ties=ties, at=at).table["estimate"].to_numpy()
     wanted = theirs["value"].to_numpy()
     assert (1 - ours if case == "survival" else ours) == pytest.approx(wanted, rel=1e-8)
+
+
+def test_predictions_know_delayed_entry() -> None:
+    """The library lifelines predicts as if everybody had been there from the start (its issue 1416): here both are R's."""
+    theirs, data = read("answers_cox_late"), read("data_cox")
+    data["event"] = (data["event"] == 1).astype(int)
+    who, at = pd.DataFrame({"age": [30]}), theirs["time"].astype(int).tolist()
+    for column, options in (("late", ENTRY), ("from_the_start", {})):
+        ours = predicted_incidence(data, "age", covariates=who, at=at, **options).table["estimate"].to_numpy()
+        assert 1 - ours == pytest.approx(theirs[column].to_numpy(), rel=1e-8)
+        # and the baseline of the model, moved from the mean age to this one
+        fit = fit_cox(data, "age", **options)
+        ratio = np.exp(fit.coefficients["age"] * (30 - data["age"].mean()))
+        assert fit.baseline.set_index("time").loc[at, "survival"].to_numpy() ** ratio == pytest.approx(1 - ours, rel=1e-8)
+    assert (theirs["from_the_start"] - theirs["late"]).min() > 0.08
 
 
 @pytest.mark.parametrize("cause", [1, 2])

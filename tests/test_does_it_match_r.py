@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib.util
 import math
+import re
 import shutil
 import subprocess
 import warnings
@@ -56,24 +57,28 @@ def test_the_page_is_not_stale() -> None:
         assert module.PAGE.read_text(encoding="utf-8") == module.page(), "run: python scripts/r_page.py"
 
 
-SCRIPTS = ["agreement.R", "traps.R"]
+#: Script, and the folder of its answers. make_golden.R, rates.R and panel.R are run again beside
+#: their own comparisons.
+SCRIPTS = [("agreement.R", "."), ("traps.R", "."), ("survival.R", "."), ("curves.R", "."), ("cox.R", "cox")]
 
 
-@pytest.mark.parametrize("script", SCRIPTS)
-def test_r_gives_the_same_answers_again(script: str, tmp_path: Path) -> None:
+@pytest.mark.slow
+@pytest.mark.parametrize(("script", "folder"), SCRIPTS, ids=[script for script, _ in SCRIPTS])
+def test_r_gives_the_same_answers_again(script: str, folder: str, tmp_path: Path) -> None:
     rscript = shutil.which("Rscript")
     if rscript is None:
         pytest.skip("R is not installed (no Rscript): R's answers were compared, not made again")
-    needed = [
-        line.split("(")[1].split(")")[0] for line in (GOLDEN / script).read_text().splitlines() if line.startswith("  library(")
-    ]
+    needed = sorted(set(re.findall(r"library\((\w+)\)", (GOLDEN / script).read_text(encoding="utf-8"))))
+    assert needed
     wanted = " && ".join(f"requireNamespace('{p}', quietly = TRUE)" for p in needed)
     if subprocess.run([rscript, "-e", f"quit(status = !({wanted}))"], capture_output=True, check=False).returncode:
         pytest.skip(f"R is here, but not all of its packages {', '.join(needed)}: answers were not made again")
     ran = subprocess.run([rscript, str(GOLDEN / script), str(tmp_path)], capture_output=True, text=True, check=False)
     assert ran.returncode == 0, ran.stderr
-    made = sorted(path.name for path in tmp_path.glob("*.csv") if not path.name.startswith("versions"))
+    made = sorted(path.name for path in tmp_path.glob("*.csv") if "versions" not in path.name)
     assert made
+    if folder != ".":
+        assert made == sorted(path.name for path in (GOLDEN / folder).glob("*.csv") if "versions" not in path.name)
     for name in made:
-        again, kept = (pd.read_csv(folder / name, float_precision="round_trip") for folder in (tmp_path, GOLDEN))
+        again, kept = (pd.read_csv(where / name, float_precision="round_trip") for where in (tmp_path, GOLDEN / folder))
         pd.testing.assert_frame_equal(again, kept, check_exact=False, rtol=1e-9, atol=1e-14, obj=name)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import warnings
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -47,6 +49,32 @@ def test_groups_of_the_smooth_models(people: pd.DataFrame) -> None:
 def test_smooth_models_refuse_what_they_cannot_answer(people: pd.DataFrame, change: dict, message: str) -> None:
     with pytest.raises(ips.UnsupportedError, match=message):
         ips.parametric_survival(people.assign(**change))
+
+
+def test_a_smooth_model_without_a_top_is_refused() -> None:
+    # everything in one month: the likelihood rises as the hazard narrows to it
+    people = pd.DataFrame({"time": [7] * 30, "event": [1] * 30})
+    with pytest.raises(ips.UnsupportedError, match="no highest likelihood for weibull in all, 30 events"):
+        ips.parametric_survival(people)
+
+
+@pytest.mark.parametrize("trouble", ["ConvergenceError", "StatisticalWarning", "ApproximationWarning"])
+def test_what_lifelines_says_of_its_optimiser_is_a_refusal(
+    people: pd.DataFrame, monkeypatch: pytest.MonkeyPatch, trouble: str
+) -> None:
+    from lifelines import LogNormalFitter, exceptions
+
+    kind = getattr(exceptions, trouble)
+
+    def troubled(self: LogNormalFitter, *args: object, **options: object) -> LogNormalFitter:
+        if issubclass(kind, Warning):
+            warnings.warn("not inverted", kind, stacklevel=2)
+            return self
+        raise kind("did not converge")
+
+    monkeypatch.setattr(LogNormalFitter, "fit_interval_censoring", troubled)
+    with pytest.raises(ips.UnsupportedError, match="no highest likelihood for log_normal in all"):
+        ips.parametric_survival(people)
 
 
 @pytest.mark.parametrize(

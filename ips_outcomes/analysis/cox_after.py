@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from ips_outcomes.analysis.cox_fit import CoxFit
 from ips_outcomes.analysis.cox_likelihood import exposures, weighted_gram
 from ips_outcomes.analysis.inputs import Data
+from ips_outcomes.analysis.supported import supports
 from ips_outcomes.errors import UnsupportedError
 from ips_outcomes.estimates import Estimates, tidy
 
@@ -24,6 +25,8 @@ REFERENCES = (
 )
 
 
+@supports(entry=True, frequency_weights=True, strata=True, ties="Efron, Breslow", competing="cause-specific: other events censored",
+          instead="the score test takes everybody as independent")  # fmt: skip
 def proportional_hazards_test(
     data: Data | CoxFit, formula: str = "arm", transform: Transform = "km", **options: Any
 ) -> Estimates:  # fmt: skip
@@ -50,7 +53,8 @@ def proportional_hazards_test(
     Raises
     ------
     UnsupportedError
-        As `cox`; for a logarithm of time 0.
+        As `cox`; for a logarithm of time 0; for models with robust errors or a
+        penalty, which this score test does not know; where events are at too few times.
 
     Notes
     -----
@@ -75,6 +79,10 @@ def proportional_hazards_test(
         from ips_outcomes.analysis.cox_regression import fit_cox
 
         fit = fit_cox(data, formula, **options)
+    if fit.options["robust"]:
+        raise UnsupportedError("the score test takes everybody as independent: fit without cluster= and probability weights")
+    if fit.options["penalty"]:
+        raise UnsupportedError('the score test needs the highest likelihood: fit without penalty="firth"')
     g = _time_scale(fit, transform)
     g = g - np.average(g, weights=fit.sets.tied)
     score = _slope_score(fit, g)
@@ -82,6 +90,11 @@ def proportional_hazards_test(
     solved = np.linalg.solve(parts[0], parts[1])
     # what is left of the slopes' information once the coefficients are known to be estimated
     left = parts[2] - parts[1].T @ solved
+    size, all_of_it = np.diag(left), np.diag(parts[2])
+    if not (size > 1e-10 * all_of_it.max()).all() or _flat(left):
+        raise UnsupportedError(
+            f"{int(fit.sets.tied.sum())} events at {len(fit.sets.key)} event times cannot tell whether hazard ratios change with time"
+        )
     rows = []
     terms = fit.people.design.terms
     for term in [*dict.fromkeys(terms), "GLOBAL"]:
@@ -94,6 +107,12 @@ def proportional_hazards_test(
         })  # fmt: skip
     method = f"Grambsch and Therneau's score test of proportional hazards; time as {transform}"
     return Estimates(tidy(pd.DataFrame(rows)), "Are hazards proportional?", method, REFERENCES, "forest", fit.people.notes)
+
+
+def _flat(matrix: Floats) -> bool:
+    """Whether some mixture of covariates has no information of its own."""
+    size = np.sqrt(np.diag(matrix))
+    return bool(np.linalg.eigvalsh(matrix / np.outer(size, size))[0] < 1e-10)
 
 
 def _time_scale(fit: CoxFit, transform: str) -> Floats:

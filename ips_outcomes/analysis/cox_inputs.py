@@ -15,7 +15,7 @@ from ips_outcomes.analysis.inputs import Data, as_list, group_name, require, tim
 from ips_outcomes.errors import UnsupportedError
 from ips_outcomes.followup import FollowUp
 
-__all__ = ["Prepared", "prepared", "references"]
+__all__ = ["Prepared", "check_levels", "check_ties", "prepared", "references"]
 
 WeightType = Literal["frequency", "probability"]
 
@@ -124,3 +124,28 @@ def prepared(
         weight = weight / weight.mean()
     return Prepared(found, times, entries, events, weight, stratum, names, codes, number,
                     weight_type == "frequency", (*notes, *found.notes), rows)  # fmt: skip
+
+
+def check_ties(ties: str) -> None:
+    """Tied times are handled in two ways here."""
+    if ties not in ("efron", "breslow"):
+        raise UnsupportedError('ties is "efron" or "breslow"')
+
+
+def check_levels(people: Prepared, happened: NDArray[np.bool_], advice: str) -> None:
+    """A level of a category without any event is said in the field's words before the likelihood runs away."""
+    design = people.design
+    single = [i for i, c in enumerate(design.contrasts) if c]
+    for term in dict.fromkeys(design.terms[i] for i in single):
+        columns = [i for i in single if design.terms[i] == term]
+        # indicators were centred and scaled, so the upper of two values is the level
+        levels = design.matrix[:, columns] > 0
+        if not ((levels.sum(axis=1) <= 1).all()):
+            continue
+        empty = [
+            design.levels[i] for i, some in zip(columns, np.atleast_1d(levels[happened].any(axis=0)), strict=True) if not some
+        ]
+        if (levels[happened].sum(axis=1) > 0).all():
+            empty.insert(0, design.contrasts[columns[0]].rsplit(" / ", 1)[-1])
+        if empty:
+            raise UnsupportedError(f"no event in {', '.join(empty)} ({term}): the hazard ratio is zero or infinite; {advice}")

@@ -118,7 +118,7 @@ def risk_sets(
         code = code * (number + 1) + first
     if after is not None:
         # the weight after a competing event depends on its time, so these cells are by time
-        code = code * width + np.where(after > 0, time, 0)
+        code = code * (width + 1) + np.where(after > 0, time + 1, 0)
     code = code.astype(np.int16) if int(code.max()) < 32_000 else code
     order = np.argsort(code, kind="stable")
     ordered = code[order]

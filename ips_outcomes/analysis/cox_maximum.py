@@ -28,9 +28,10 @@ FIRTH = 'penalty="firth" gives a finite answer'
 
 
 def maximised(
-    sets: RiskSets, names: Sequence[str], start: Floats | None = None, free: NDArray[np.bool_] | None = None
-) -> tuple[Floats, Sums, float]:
-    """Newton's method with halved steps; ``free`` says which coefficients may move.
+    sets: RiskSets, names: Sequence[str], advice: str = FIRTH, start: Floats | None = None, free: NDArray[np.bool_] | None = None,
+) -> tuple[Floats, Sums, float]:  # fmt: skip
+    """Newton's method with halved steps; ``free`` says which coefficients may move,
+    ``advice`` what to do where one has no finite value.
 
     Returns
     -------
@@ -65,7 +66,7 @@ def maximised(
         if decrement < FLAT * min(1.0, events):
             endless = np.abs(step) > LONG
             if endless.any():
-                _infinite(names, endless, beta + step, sets)
+                _infinite(names, endless, beta + step, sets, advice)
         if decrement < CLOSE or (decrement < 1e-14 and decrement >= before / 4):
             return beta, now, first
         # a factor of e^3 a standard deviation at most
@@ -78,7 +79,7 @@ def maximised(
         beta, now = beta + step, tried
         if np.abs(beta).max() > 200:
             break
-    _infinite(names, np.abs(beta) >= 0.5 * np.abs(beta).max(), beta, sets)
+    _infinite(names, np.abs(beta) >= 0.5 * np.abs(beta).max(), beta, sets, advice)
     raise AssertionError  # pragma: no cover - the line above raises
 
 
@@ -91,11 +92,11 @@ def _solved(information: Floats, score: Floats, names: Sequence[str]) -> Floats:
         ) from None
 
 
-def _infinite(names: Sequence[str], endless: NDArray[np.bool_], beta: Floats, sets: RiskSets) -> None:
+def _infinite(names: Sequence[str], endless: NDArray[np.bool_], beta: Floats, sets: RiskSets, advice: str) -> None:
     told = []
     for name, up in zip(np.asarray(names)[endless], beta[endless] > 0, strict=True):
         told.append(f"{name} (towards {'plus' if up else 'minus'} infinity)")
     raise UnsupportedError(
         f"no finite hazard ratio for {', '.join(told)}: the likelihood keeps rising as the coefficient grows (separation: "
-        f"events fall on one side only, out of {int(sets.tied.sum())}); {FIRTH}"
+        f"events fall on one side only, out of {int(sets.tied.sum())}); {advice}"
     )

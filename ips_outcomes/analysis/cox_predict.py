@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from ips_outcomes.analysis.cox_errors import residuals_in_cells
 from ips_outcomes.analysis.cox_fit import CoxFit
-from ips_outcomes.analysis.cox_inputs import Prepared, WeightType, prepared
+from ips_outcomes.analysis.cox_inputs import Prepared, WeightType, check_ties, prepared
 from ips_outcomes.analysis.cox_likelihood import Ties, binned
 from ips_outcomes.analysis.cox_regression import fitted
 from ips_outcomes.analysis.inputs import Data, times_table
@@ -24,6 +24,7 @@ __all__ = ["predicted_incidence"]
 
 Floats = NDArray[np.float64]
 ROWS = 1 << 13
+ADVICE = "leave it out of the formula, or join levels or causes"
 
 REFERENCES = (
     "Cheng SC, Fine JP, Wei LJ. Prediction of cumulative incidence function under the proportional hazards model. Biometrics 1998;54:219-228. doi:10.2307/2534009",
@@ -73,7 +74,10 @@ def predicted_incidence(
     -----
     Baseline hazards as in R's ``survfit(coxph)``; a month's loss 1 - exp(-h)
     is shared between causes as their hazards are, so that incidences and
-    survival add up to one (R's multi-state ``survfit`` gives the same).
+    survival add up to one. R's multi-state ``survfit`` gives the same under
+    ``ties="breslow"``; asked for Efron's method, R's multi-state ``coxph``
+    fits Breslow's in silence, so there R's models cause by cause are the
+    comparison.
     Errors are infinitesimal jackknife: everybody's influence on coefficients,
     baseline hazards and on who is averaged over, in closed form.
 
@@ -90,9 +94,10 @@ def predicted_incidence(
     >>> found[["group", "time", "estimate"]].round(3).values.tolist()
     [['a', 5, 0.147], ['b', 5, 0.497]]
     """
+    check_ties(ties)
     people = prepared(data, formula, time, event, entry, None, cluster, weights, weight_type)
     codes = sorted({cause, *np.unique(people.event[people.event > 0]).tolist()})
-    fits = [fitted(people, event, code, ties, None, False) for code in codes]
+    fits = [fitted(people, event, code, ties, None, False, advice=ADVICE) for code in codes]
     grid = np.unique(np.concatenate([fit.sets.time for fit in fits]))
     wanted = grid if at is None else np.atleast_1d(np.asarray(at, dtype=np.int64))
     if (wanted < 0).any() or (wanted > int(people.time.max())).any():

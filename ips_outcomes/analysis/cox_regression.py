@@ -10,8 +10,9 @@ import pandas as pd
 
 from ips_outcomes.analysis.cox_errors import cluster_scores, meat
 from ips_outcomes.analysis.cox_fit import CoxFit, ratio_table
-from ips_outcomes.analysis.cox_inputs import Prepared, WeightType, prepared
+from ips_outcomes.analysis.cox_inputs import Prepared, WeightType, check_levels, check_ties, prepared
 from ips_outcomes.analysis.cox_likelihood import RiskSets, Ties, risk_sets
+from ips_outcomes.analysis.cox_maximum import FIRTH as PENALTY
 from ips_outcomes.analysis.cox_maximum import maximised
 from ips_outcomes.analysis.inputs import Data
 from ips_outcomes.analysis.supported import supports
@@ -138,8 +139,7 @@ def fit_cox(
             arm[b]
     arm[b]   0.839
     """
-    if ties not in ("efron", "breslow"):
-        raise UnsupportedError('ties is "efron" or "breslow"')
+    check_ties(ties)
     if penalty not in (None, "firth"):
         raise UnsupportedError('penalty is "firth" or nothing')
     robust = cluster is not None or weight_type == "probability"
@@ -158,10 +158,13 @@ def risk_sets_of(people: Prepared, cause: int, ties: Ties) -> RiskSets:
                      people.entry, ties)  # fmt: skip
 
 
-def fitted(people: Prepared, event: str, cause: int, ties: Ties, penalty: str | None, robust: bool, seed: int = 0) -> CoxFit:
-    """Fit to people who have been prepared."""
+def fitted(
+    people: Prepared, event: str, cause: int, ties: Ties, penalty: str | None, robust: bool, seed: int = 0, advice: str = PENALTY,
+) -> CoxFit:  # fmt: skip
+    """Fit to people who have been prepared; ``advice`` is what to do where no hazard ratio is finite."""
     sets, names, scale = risk_sets_of(people, cause, ties), people.design.names, people.design.scale
-    _all_levels(people, people.event == cause, penalty)
+    if not penalty:
+        check_levels(people, people.event == cause, advice)
     notes, low, high, p_value = people.notes, None, None, None
     said = ["cause-specific Cox" if (people.event > 0)[people.event != cause].any() else "Cox", ties.capitalize()]
     sources = list(REFERENCES if ties == "efron" else (REFERENCES[0], BRESLOW))
@@ -173,7 +176,7 @@ def fitted(people: Prepared, event: str, cause: int, ties: Ties, penalty: str | 
         said.append("Firth's penalty, profile limits")
         sources.append(FIRTH)
     else:
-        beta, sums, null = maximised(sets, names)
+        beta, sums, null = maximised(sets, names, advice)
     inverse = np.linalg.inv(sums.information)
     covariance = inverse
     if robust:
@@ -202,26 +205,5 @@ def fitted(people: Prepared, event: str, cause: int, ties: Ties, penalty: str | 
         Estimates(table, "Hazard ratio", method, tuple(sources), "forest", notes),
         pd.Series(beta / scale, index=list(names)), pd.DataFrame(covariance / both, list(names), list(names)),
         pd.DataFrame(inverse / both, list(names), list(names)), sums.loglik, null, people, sets, sums,
-        {"event": event, "cause": cause, "ties": ties, "robust": robust},
+        {"event": event, "cause": cause, "ties": ties, "robust": robust, "penalty": penalty},
     )  # fmt: skip
-
-
-def _all_levels(people: Prepared, happened: np.ndarray, penalty: str | None) -> None:
-    """A level of a category without any event is said in the field's words before the likelihood runs away."""
-    if penalty:
-        return
-    design = people.design
-    single = [i for i, c in enumerate(design.contrasts) if c]
-    for term in dict.fromkeys(design.terms[i] for i in single):
-        columns = [i for i in single if design.terms[i] == term]
-        # indicators were centred and scaled, so the upper of two values is the level
-        levels = design.matrix[:, columns] > 0
-        if not ((levels.sum(axis=1) <= 1).all()):
-            continue
-        empty = [design.levels[i] for i, some in zip(columns, levels[happened].any(axis=0), strict=True) if not some]
-        if (levels[happened].sum(axis=1) > 0).all():
-            empty.insert(0, design.contrasts[columns[0]].rsplit(" / ", 1)[-1])
-        if empty:
-            raise UnsupportedError(
-                f'no event in {", ".join(empty)} ({term}): the hazard ratio is zero or infinite; penalty="firth" gives a finite answer'
-            )

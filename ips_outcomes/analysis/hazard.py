@@ -6,12 +6,14 @@ import pandas as pd
 
 from ips_outcomes.analysis.cox_regression import cox
 from ips_outcomes.analysis.inputs import Data, require, times_table, with_arm
+from ips_outcomes.analysis.supported import supports
 from ips_outcomes.errors import UnsupportedError
 from ips_outcomes.estimates import Estimates, tidy
 
 __all__ = ["hazard_ratio"]
 
 
+@supports(ties="Efron", competing="cause-specific: other events censored", instead="use cox")
 def hazard_ratio(
     data: Data, time: str = "time", event: str = "event", arm: str = "arm", reference: str | None = None, cause: int = 1
 ) -> Estimates:

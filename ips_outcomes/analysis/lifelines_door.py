@@ -6,11 +6,15 @@ it offers and why that is not used.
 
 from __future__ import annotations
 
+import warnings
+
 import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
 
 from ips_outcomes.analysis.event_table import patterns
 from ips_outcomes.analysis.inputs import Data, as_list, group_name, require, times_table
+from ips_outcomes.analysis.supported import supports
 from ips_outcomes.errors import UnsupportedError
 from ips_outcomes.estimates import Estimates, tidy
 
@@ -25,6 +29,7 @@ REFERENCES = (
 _FITTERS = {"weibull": "WeibullFitter", "log_normal": "LogNormalFitter", "log_logistic": "LogLogisticFitter"}
 
 
+@supports(ties="interval-censored months", competing="censored", instead="use kaplan_meier")
 def parametric_survival(data: Data, time: str = "time", event: str = "event", by: str | None = None, cause: int = 1) -> Estimates:
     """Median time to the event under three smooth models, and which of them fits.
 
@@ -50,7 +55,8 @@ def parametric_survival(data: Data, time: str = "time", event: str = "event", by
     Raises
     ------
     UnsupportedError
-        For times that are not whole, events in month 0, or a group with no event.
+        For times that are not whole, events in month 0, a group with no event, or
+        a model that finds no highest likelihood.
 
     References
     ----------
@@ -64,10 +70,10 @@ def parametric_survival(data: Data, time: str = "time", event: str = "event", by
     >>> parametric_survival(people).table[["level", "n", "events"]].values.tolist()[0]
     ['weibull', 10, 7]
     """
-    import lifelines
-
     table = times_table(data)
     require(table, [time, event, *as_list(by)])
+    if not len(table):
+        raise UnsupportedError("the data has no rows")
     rows = []
     for key, part in table.groupby(by, sort=True, dropna=False, observed=True) if by else [("all", table)]:
         patterns(part, time, event, None, None, "frequency")
@@ -81,10 +87,30 @@ def parametric_survival(data: Data, time: str = "time", event: str = "event", by
         lower = np.where(happened, months - 1, months)[known]
         upper = np.where(happened, months, np.inf)[known]
         for name, fitter in _FITTERS.items():
-            fitted = getattr(lifelines, fitter)().fit_interval_censoring(lower, upper)
+            median, aic = _fitted(fitter, lower, upper, f"{name} in {group_name(key)}, {int(happened.sum())} events")
             rows.append({
                 "outcome": event, "level": name, "measure": "median_time", "group": group_name(key), "n": len(part),
-                "events": int(happened.sum()), "estimate": float(fitted.median_survival_time_), "aic": float(fitted.AIC_),
+                "events": int(happened.sum()), "estimate": median, "aic": aic,
                 "method": "maximum likelihood, lifelines",
             })  # fmt: skip
     return Estimates(tidy(pd.DataFrame(rows)), "Median time under smooth models", METHOD, REFERENCES, "forest")
+
+
+def _fitted(fitter: str, lower: NDArray[np.float64], upper: NDArray[np.float64], what: str) -> tuple[float, float]:
+    """Median and AIC; what lifelines says of its optimiser is a refusal, not a warning to overlook."""
+    import lifelines
+    from lifelines.exceptions import ConvergenceError
+
+    refusal = f"no highest likelihood for {what}: too few events, or all in the same month"
+    model = getattr(lifelines, fitter)()
+    with warnings.catch_warnings():
+        # lifelines' warnings are of this kind: a likelihood without curvature at its end has no top there
+        warnings.simplefilter("error", RuntimeWarning)
+        try:
+            model.fit_interval_censoring(lower, upper)
+        except (ConvergenceError, RuntimeWarning, np.linalg.LinAlgError):
+            raise UnsupportedError(refusal) from None
+    median, aic = float(model.median_survival_time_), float(model.AIC_)
+    if not (np.isfinite(median) and np.isfinite(aic)):
+        raise UnsupportedError(refusal)
+    return median, aic

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from ips_outcomes.analysis.cox_errors import score_residuals
 from ips_outcomes.analysis.cox_fit import ratio_table
-from ips_outcomes.analysis.cox_inputs import Prepared, prepared
+from ips_outcomes.analysis.cox_inputs import Prepared, check_levels, check_ties, prepared
 from ips_outcomes.analysis.cox_likelihood import RiskSets, Sums, Ties, binned, risk_sets
 from ips_outcomes.analysis.cox_maximum import maximised
 from ips_outcomes.analysis.event_table import EVERY_TIME
@@ -29,6 +29,9 @@ REFERENCES = (
     "Geskus RB. Cause-specific cumulative incidence estimation and the Fine and Gray model under both left truncation and right censoring. "
     "Biometrics 2011;67:39-49. doi:10.1111/j.1541-0420.2010.01420.x",
 )
+
+#: Firth's penalty is for `cox` only.
+ADVICE = "leave it out of the formula, or join levels"
 
 
 @supports(frequency_weights=True, cluster=True, ties="Efron, Breslow", competing="yes", instead="use cox (cause-specific)")
@@ -91,22 +94,21 @@ def fine_gray(
     >>> fine_gray(people, "arm").table[["term", "contrast", "events", "estimate"]].round(3).values.tolist()
     [['arm', 'b / a', 5, 2.285]]
     """
-    if ties not in ("efron", "breslow") or censoring not in ("after_events", "with_events"):
-        raise UnsupportedError('ties is "efron" or "breslow"; censoring is "after_events" or "with_events"')
+    check_ties(ties)
+    if censoring not in ("after_events", "with_events"):
+        raise UnsupportedError('censoring is "after_events" or "with_events"')
     people = prepared(data, formula, time, event, None, None, cluster, weights, "frequency")
     happened, competing = people.event == cause, (people.event > 0) & (people.event != cause)
     if not happened.any():
         raise UnsupportedError(f"no event of cause {cause} among {int(people.people.sum())} people: there is nothing to model")
-    from ips_outcomes.analysis.cox_regression import _all_levels
-
-    _all_levels(people, happened, "no penalty here")
+    check_levels(people, happened, ADVICE)
     if int(people.time.max()) > EVERY_TIME:
         # only the order of times matters: ranks keep it, and a table by time small
         people = replace(people, time=np.unique(people.time, return_inverse=True)[1].astype(np.int64))
     curve = _Censoring(people, censoring)
     sets = risk_sets(people.design.matrix, people.time, happened, people.weight, people.people, people.stratum, None, ties,
                      np.where(competing, 1 / curve.before[people.time], 0.0), curve.before)  # fmt: skip
-    beta, sums, _ = maximised(sets, people.design.names)
+    beta, sums, _ = maximised(sets, people.design.names, ADVICE)
     scores = _scores(people, sets, sums, curve)
     if people.cluster is not None:
         scores = binned(scores, people.cluster, people.clusters)

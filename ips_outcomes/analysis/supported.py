@@ -69,7 +69,11 @@ def supports(
     def declared(function: Callable[P, R]) -> Callable[P, R]:
         if function.__module__.startswith("ips_outcomes."):
             _TABLE[function.__name__] = row
-        own = set(signature(function).parameters)
+        parameters = signature(function).parameters
+        own = set(parameters)
+        if any(p.kind is p.VAR_KEYWORD for p in parameters.values()):
+            # what is passed on to another estimator is respected where the declaration says so
+            own |= {DIMENSIONS[name] for name, value in said.items() if value}
 
         @wraps(function)
         def checked(*args: P.args, **kwargs: P.kwargs) -> R:

@@ -77,13 +77,33 @@ for (ties in c("efron", "breslow")) {
   who <- data.frame(arm = factor("ips", levels(people$arm)), age = 35, score = 0.5)
   found <- survfit(model, newdata = who)
   curves[[length(curves) + 1]] <- data.frame(case = paste0(ties, "_survival"), time = found$time, value = found$surv)
-  people$id <- seq_len(n)
-  people$what <- factor(people$event, 0:2, c("censored", "job", "death"))
+  # R's hazards of every cause, Breslow's or Efron's as the model, put together by R's matrix exponential
+  hazards <- sapply(1:2, function(cause) {
+    one <- survfit(coxph(Surv(entry, time, event == cause) ~ arm + age + score, people, ties = ties, control = tight), newdata = who)
+    diff(c(0, approx(one$time, one$cumhaz, found$time, method = "constant", yleft = 0, rule = 2)$y))
+  })
+  state <- c(1, 0, 0); incidence <- numeric(0)
+  for (k in seq_along(found$time)) {
+    rates <- matrix(0, 3, 3); rates[1, ] <- c(-sum(hazards[k, ]), hazards[k, ])
+    state <- as.vector(state %*% survival:::survexpm(rates)); incidence[k] <- state[2]
+  }
+  curves[[length(curves) + 1]] <- data.frame(case = paste0(ties, "_by_cause"), time = found$time, value = incidence)
+}
+# R's own multi-state model fits Breslow's method only: asked for Efron's it gives Breslow's, without a word
+people$id <- seq_len(n)
+people$what <- factor(people$event, 0:2, c("censored", "job", "death"))
+for (ties in c("efron", "breslow")) {
   both <- coxph(Surv(entry, time, what) ~ arm + age + score, people, id = id, ties = ties, control = tight)
   found <- survfit(both, newdata = who)
-  curves[[length(curves) + 1]] <- data.frame(case = paste0(ties, "_incidence"), time = found$time, value = found$pstate[, 1, 2])
+  curves[[length(curves) + 1]] <- data.frame(case = paste0(ties, "_multi_state"), time = found$time, value = found$pstate[, 1, 2])
 }
 write17(do.call(rbind, curves), "answers_cox_curves.csv")
+
+# lifelines predicts with delayed entry as if everybody had been there from the start (its issue 1416)
+fit <- coxph(Surv(entry, time, event == 1) ~ age, people, control = tight)
+found <- summary(survfit(fit, newdata = data.frame(age = 30)), times = c(2, 5, 9, 14))
+without <- summary(survfit(coxph(Surv(time, event == 1) ~ age, people, control = tight), newdata = data.frame(age = 30)), times = c(2, 5, 9, 14))
+write17(data.frame(time = found$time, late = found$surv, from_the_start = without$surv), "answers_cox_late.csv")
 
 # Fine and Gray: people in whole months, and the same with censoring after the events of its month
 gray <- list()
