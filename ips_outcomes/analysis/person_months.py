@@ -24,7 +24,6 @@ __all__ = [
     "EVERYBODY",
     "MonthsData",
     "MonthsMatrix",
-    "enough_clusters",
     "fold",
     "months_matrix",
     "reference_of",
@@ -339,14 +338,3 @@ def reference_of(data: object, matrix: MonthsMatrix, reference: str | None) -> i
     if reference is None or str(reference) not in matrix.arms:
         raise UnsupportedError(f"name the reference arm, one of: {', '.join(matrix.arms)}")
     return matrix.arms.index(str(reference))
-
-
-def enough_clusters(matrix: MonthsMatrix) -> None:
-    """Refuse clusters so few that errors from them would be too small."""
-    if matrix.cluster is not None:
-        number = len(np.unique(matrix.cluster))
-        if number < FEWEST_CLUSTERS:
-            raise UnsupportedError(
-                f"there are {number} clusters: under {FEWEST_CLUSTERS} their robust errors are too small; "
-                "put centres into strata= where individuals were randomised, or use randomisation_test where centres were"
-            )

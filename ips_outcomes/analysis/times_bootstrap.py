@@ -29,7 +29,7 @@ __all__ = ["TimesByArm", "bootstrap_rmst", "rmst_of_tables", "times_by_arm"]
 
 Floats = NDArray[np.float64]
 
-EFRON = "Efron B. Censored data and the bootstrap. J Am Stat Assoc 1981;76:312-319. doi:10.1080/01621459.1981.10477650"
+EFRON = "Efron B. Censored data and the bootstrap. J Am Stat Assoc 1981;76:312-319. doi:10.2307/2287832"
 
 
 @dataclass(frozen=True)
