@@ -374,6 +374,8 @@ def employment_curves(
     rows = pd.concat(parts, ignore_index=True).assign(outcome=outcome)
     told = note(matrix, who, rows["degrees_of_freedom"].to_numpy(dtype=float))
     if not told:
-        return Estimates(tidy(rows.drop(columns="degrees_of_freedom")), f"{outcome} by month", method, REFERENCES, "curve", tuple(notes))
+        return Estimates(
+            tidy(rows.drop(columns="degrees_of_freedom")), f"{outcome} by month", method, REFERENCES, "curve", tuple(notes)
+        )
     notes += [*told, "there is no simultaneous band where clusters are few: read a month named beforehand, or randomisation_test"]
     return Estimates(tidy(rows), f"{outcome} by month", method, (*REFERENCES, *CR2_REFERENCES), "curve", tuple(notes))

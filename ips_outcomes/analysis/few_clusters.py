@@ -60,7 +60,9 @@ def note(matrix: MonthsMatrix, who: dict[str, list[int]], degrees: Floats) -> tu
         return ()
     known = degrees[np.isfinite(degrees)]
     reserve = " (under 4: read p-values with reserve)" if len(known) and known.min() < 4 else ""
-    return (f"few clusters ({', '.join(small)}): CR2 errors, limits and p from t with Satterthwaite's degrees of freedom{reserve}",)
+    return (
+        f"few clusters ({', '.join(small)}): CR2 errors, limits and p from t with Satterthwaite's degrees of freedom{reserve}",
+    )
 
 
 def quantile(degrees: Floats) -> Floats:

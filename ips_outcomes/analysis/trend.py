@@ -10,8 +10,8 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from ips_outcomes.analysis.event_table import WeightType
-from ips_outcomes.analysis.few_clusters import REFERENCES as CR2_REFERENCES
 from ips_outcomes.analysis.few_clusters import ONE_DECIDES, arms_of_rows, few, note, quantile, small_error, t_p
+from ips_outcomes.analysis.few_clusters import REFERENCES as CR2_REFERENCES
 from ips_outcomes.analysis.limits import limits
 from ips_outcomes.analysis.person_months import FEWEST_CLUSTERS, MonthsData, MonthsMatrix, months_matrix, reference_of
 from ips_outcomes.analysis.supported import supports
@@ -110,7 +110,9 @@ def _change(matrix: MonthsMatrix, start: int, end: int) -> _Fit:
         mean = matrix.in_arms(matrix.mass * change) / total
         influence = np.nan_to_num((matrix.weight * both * (change - mean[matrix.arm])) / total[matrix.arm])
     people = matrix.in_arms(matrix.count * both)
-    month = replace(matrix, months=matrix.months[[last]], value=change[:, None], observed=both[:, None], dead=matrix.dead[:, [last]])
+    month = replace(
+        matrix, months=matrix.months[[last]], value=change[:, None], observed=both[:, None], dead=matrix.dead[:, [last]]
+    )
     return _Fit(mean, influence, people, people, both > 0, 1, (month, np.ones((1, 1)), np.ones(1)))
 
 

@@ -217,14 +217,15 @@ def months_in_work(
     small = (table["group"] + table["contrast"]).map({name: few(matrix, arms) for name, arms in who.items()}).to_numpy(dtype=bool)
     low, high = limits(estimate, error, "plain", quantile(degrees))
     with np.errstate(invalid="ignore", divide="ignore"):
-        p_value = np.where((table["measure"] == "months_in_work_difference") & (error > 0), t_p(estimate / error, degrees), np.nan)
+        p_value = t_p(np.where((table["contrast"] != "") & (error > 0), estimate / error, np.nan), degrees)
     kind = "Welch" if matrix.cluster is None else "clusters"
     said = np.where(small, f"clusters, CR2 and t; {missing}", f"{kind}; {missing}")
     said = np.where(np.isfinite(error), said, np.where(small, ONE_DECIDES, "no error: one person or cluster"))
     said = np.where(np.isfinite(estimate), said, "nobody observed in some month")
     if small.any():
         table = table.assign(degrees_of_freedom=degrees)
-    table = table.assign(outcome=outcome, std_error=error, time=int(matrix.months[-1]), conf_low=low, conf_high=high, p_value=p_value, method=said)
+    table = table.assign(outcome=outcome, std_error=error, time=int(matrix.months[-1]), conf_low=low, conf_high=high,
+                         p_value=p_value, method=said)  # fmt: skip
     method = f"Mean months with {outcome} over months {matrix.months[0]} to {matrix.months[-1]}, 0 after death; {_RULES[missing]}"
     return Estimates(tidy(table), f"Months with {outcome}", method, (*REFERENCES, *CR2_REFERENCES) if small.any() else REFERENCES,
                      "forest", (*found.notes, *note(matrix, who, degrees)))  # fmt: skip
