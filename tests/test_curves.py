@@ -359,7 +359,7 @@ def test_wrong_rows_are_refused(change: object, message: str) -> None:
     ("options", "message"),
     [({"at": [1, 7]}, "no month 7"), ({"reference": "c"}, "name the reference arm"), ({"reference": None}, "name the reference arm"),
      ({"interval": "log"}, "score or plain"), ({"multiplier": "mammen"}, "gaussian or rademacher"), ({"draws": 0}, "at least 1"),
-     ({"cluster": "site"}, "there are 2 clusters"), ({"weights": "half"}, "whole numbers"), ({"weights": "minus"}, "from zero"),
+     ({"weights": "half"}, "whole numbers"), ({"weights": "minus"}, "from zero"),
      ({"weights": "month"}, "changes within a person"), ({"weights": "half", "weight_type": "other"}, "frequency or probability"),
      ({"weights": "half", "weight_type": "probability", "interval": "score"}, "stand alone and count whole"),
      ({"entry": "month"}, "does not support delayed entry"), ({"strata": "site"}, "does not support strata")],

@@ -215,6 +215,18 @@ def test_weights_of_zero(name: str) -> None:
     answered_or_refused(name, data.assign(copies=0), weights="copies")
 
 
+@pytest.mark.parametrize("name", ["bootstrap_curves", "bootstrap_rmst", "randomisation_test"])
+def test_an_arm_of_weight_zero_is_not_there(name: str) -> None:
+    data = data_for(name).assign(copies=1)
+    third = data["person_id"] % 3 == 0
+    data["arm"] = data["arm"].astype(object).where(~third, "third")
+    answer = ask(name, data.assign(copies=(~third).astype(int)), weights="copies")
+    without = ask(name, data[~third], weights="copies")
+    pd.testing.assert_frame_equal(answer.table, without.table)
+    with pytest.raises(UnsupportedError, match="nobody is there: copies is zero in all"):
+        ask(name, data.assign(copies=0), weights="copies")
+
+
 @pytest.mark.parametrize("name", [n for n in NAMES if TABLE.loc[n, "probability_weights"] == "yes"])
 @pytest.mark.parametrize("weight", [np.nan, -1.0, np.inf], ids=["missing", "negative", "infinite"])
 def test_impossible_probability_weights_are_refused(name: str, weight: float) -> None:

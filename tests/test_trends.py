@@ -116,7 +116,7 @@ def test_one_person_has_a_slope_without_error() -> None:
 @pytest.mark.parametrize(
     ("options", "message"),
     [({"start": 3, "end": 3}, "must come after"), ({"end": 7}, "no month 7"), ({"change_start": 0}, "must come after"),
-     ({"correction": "CR2"}, "CR1 or CR0"), ({"cluster": "site"}, "there are 2 clusters"), ({"reference": "c"}, "name the reference"),
+     ({"correction": "CR2"}, "CR1 or CR0"), ({"reference": "c"}, "name the reference"),
      ({"strata": "site"}, "does not support strata")],
 )  # fmt: skip
 def test_wrong_questions_are_refused(options: dict, message: str) -> None:

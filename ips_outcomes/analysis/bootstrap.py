@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 import pandas as pd
@@ -25,7 +25,7 @@ from ips_outcomes.analysis.resampling import (
 from ips_outcomes.analysis.supported import supports
 from ips_outcomes.analysis.work_totals import Missing, dead_as_no, stretch, totals
 from ips_outcomes.errors import UnsupportedError
-from ips_outcomes.estimates import Estimates, tidy
+from ips_outcomes.estimates import Estimates, stacked, tidy
 
 __all__ = ["bootstrap_curves", "curve_replicates", "curve_units", "draw_blocks", "told"]
 
@@ -240,32 +240,36 @@ def bootstrap_curves(
             else _summed(matrix, place, other, rates, missing)
         )
         measure = ("rate" if by_month else statistic) if other is None else statistic + ("" if by_month else "_difference")
-        parts.append(answer_rows(answer, interval).assign(measure=measure, **({"month": matrix.months} if by_month else
-                                                                             {"time": int(matrix.months[-1])})))  # fmt: skip
+        when = {"month": matrix.months} if by_month else {"time": int(matrix.months[-1])}
+        parts.append({**answer_rows(answer, interval), "measure": measure, **when, "outcome": outcome})
     drawn = "clusters" if matrix.cluster is not None else "people"
     method = (
         f"Bootstrap, {replicates} replicates (seed {seed}): {drawn} drawn with replacement within "
         f"{'arm' if len(matrix.arms) > 1 else 'everybody'}{f' and {strata}' if strata else ''}; {interval} 95 % interval"
     )
-    rows = pd.concat(parts, ignore_index=True).assign(outcome=outcome)
-    return Estimates(tidy(rows), f"{outcome}, bootstrapped", method, REFERENCES, "curve" if by_month else "forest", tuple(notes))
+    return Estimates(
+        tidy(stacked(parts)), f"{outcome}, bootstrapped", method, REFERENCES, "curve" if by_month else "forest", tuple(notes)
+    )
 
 
-def answer_rows(answer: _Answer, interval: IntervalKind) -> pd.DataFrame:
-    """Rows of a table: estimate, bootstrap error and interval, with what is empty said."""
+def answer_rows(answer: _Answer, interval: IntervalKind) -> dict[str, Any]:
+    """Columns of some rows: estimate, bootstrap error and interval, with what is empty said."""
     low, high = bootstrap_interval(answer.replicates, answer.estimate, interval, std_error=answer.error,
                                    replicate_errors=answer.errors, accelerated=answer.accelerated)  # fmt: skip
     finite = np.isfinite(answer.replicates)
     drawn = finite.sum(axis=0)
+    # nearly always there is nothing to leave out, and no copy to make
+    every = bool(finite.all())
     with np.errstate(invalid="ignore", divide="ignore"):
-        mean = np.where(finite, answer.replicates, 0.0).sum(axis=0) / drawn
-        error = np.sqrt((np.where(finite, answer.replicates - mean, 0.0) ** 2).sum(axis=0) / (drawn - 1))
+        mean = (answer.replicates if every else np.where(finite, answer.replicates, 0.0)).sum(axis=0) / drawn
+        away = answer.replicates - mean
+        error = np.sqrt(((away if every else np.where(finite, away, 0.0)) ** 2).sum(axis=0) / (drawn - 1))
     known = np.isfinite(answer.estimate)
     said = np.select(
         [~known, drawn < 2, ~np.isfinite(low)],
         ["nobody observed", "no replicate has an answer", f"{interval}: no interval, replicates do not vary around the estimate"],
         f"bootstrap, {interval}",
     )
-    return pd.DataFrame({"n": answer.n, "estimate": answer.estimate, "std_error": np.where(known, error, np.nan),
+    return {"n": answer.n, "estimate": answer.estimate, "std_error": np.where(known, error, np.nan),
         "conf_low": np.where(known, low, np.nan), "conf_high": np.where(known, high, np.nan), "replicates": drawn,
-        "method": said, **answer.names})  # fmt: skip
+        "method": said, **answer.names}  # fmt: skip

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Literal
 
 import numpy as np
@@ -12,8 +12,10 @@ from numpy.typing import NDArray
 
 from ips_outcomes.analysis.event_table import WeightType
 from ips_outcomes.analysis.exact_tests import pearson_p
+from ips_outcomes.analysis.few_clusters import ONE_DECIDES, arms_of_rows, few, note, quantile, small_error, t_p
+from ips_outcomes.analysis.few_clusters import REFERENCES as CR2_REFERENCES
 from ips_outcomes.analysis.limits import Z95, limits, normal_p
-from ips_outcomes.analysis.person_months import MonthsData, MonthsMatrix, enough_clusters, months_matrix, reference_of
+from ips_outcomes.analysis.person_months import MonthsData, MonthsMatrix, months_matrix, reference_of
 from ips_outcomes.analysis.resampling import chunks, in_blocks
 from ips_outcomes.analysis.supported import supports
 from ips_outcomes.errors import UnsupportedError
@@ -220,6 +222,15 @@ def _limits(
     return np.where(known, low, np.nan), np.where(known, high, np.nan)
 
 
+def _by_month(matrix: MonthsMatrix, arms: list[int], known: NDArray[np.bool_]) -> tuple[Floats, Floats]:
+    """CR2 errors and degrees of freedom of rates or their differences, a linear model of its own for each month."""
+    found = np.full((len(known), 2), np.nan)
+    for m in np.flatnonzero(known).tolist():
+        month = replace(matrix, value=matrix.value[:, [m]], observed=matrix.observed[:, [m]])
+        found[m] = small_error(month, arms, [1.0, -1.0][: len(arms)], np.ones((1, 1)), np.ones(1))
+    return found[:, 0], found[:, 1]
+
+
 @supports(frequency_weights=True, probability_weights=True, cluster=True)
 def employment_curves(
     data: MonthsData, outcome: str, arm: str | None = "arm", reference: str | None = None, at: int | Sequence[int] | None = None,
@@ -257,7 +268,8 @@ def employment_curves(
         Of the multiplier bootstrap.
     cluster : str, optional
         Column; errors and bands from sums over clusters, times G / (G - 1).
-        At least 30 clusters.
+        Under 30 clusters of an arm or contrast: CR2 errors, limits and p
+        from t month by month, and no band.
     weights, weight_type : str, optional
         Column with whole numbers, or probability weights.
     month, person_id : str, optional
@@ -270,7 +282,8 @@ def employment_curves(
         row a contrast and month), 0 to 1, with ``band_low``, ``band_high``,
         ``critical`` (errors to either side of the band) and, for differences,
         ``p_value`` of the month alone and ``p_adjusted`` over all the months.
-        A month that nobody was observed in is empty and says so.
+        A month that nobody was observed in is empty and says so. Few
+        clusters: ``degrees_of_freedom`` (Satterthwaite's), and empty bands.
 
     Raises
     ------
@@ -281,7 +294,8 @@ def employment_curves(
     ----------
     Montiel Olea JL, Plagborg-Moller M. J Appl Econom 2019;34:1-17.
     Wilson EB. J Am Stat Assoc 1927;22:209-212. Newcombe RG. Stat Med
-    1998;17:873-890.
+    1998;17:873-890. Pustejovsky JE, Tipton E. J Bus Econ Stat 2018;36:672-683
+    (few clusters).
 
     Examples
     --------
@@ -298,11 +312,12 @@ def employment_curves(
     matrix = months_matrix(data, outcome, arm, at, month=month, person_id=person_id, cluster=cluster, weights=weights,
                            weight_type=weight_type)  # fmt: skip
     base = reference_of(data, matrix, reference)
-    enough_clusters(matrix)
     kind = interval or ("score" if matrix.independent else "plain")
     if kind == "score" and not matrix.independent:
         raise UnsupportedError("score intervals are for people who stand alone and count whole; use interval='plain'")
     found, parts, notes = curves(matrix), [], list(matrix.notes)
+
+    who = arms_of_rows(matrix, base)
 
     def row(place: int, other: int | None) -> pd.DataFrame:
         if other is None:
@@ -314,29 +329,38 @@ def employment_curves(
             n, events = found.n[place] + found.n[other], found.events[place] + found.events[other]
             inside = np.isin(matrix.arm, (place, other))
             influence = contrast_influence(matrix, found.influence, place, other)
-        spread = size(matrix, influence, matrix.observed * inside[:, None], 1 if other is None else 2)
+        degrees, arms = np.full(len(estimate), np.nan), [i for i in (place, other) if i is not None]
+        small = few(matrix, arms)
+        if small:
+            spread, degrees = _by_month(matrix, arms, np.isfinite(estimate))
+        else:
+            spread = size(matrix, influence, matrix.observed * inside[:, None], len(arms))
         error = np.where(np.isfinite(estimate), spread, np.nan)
         with np.errstate(invalid="ignore", divide="ignore"):
             statistic = np.where(error > CRUMB * np.nanmax(error, initial=0.0), estimate / error, np.nan)
         units, count = matrix.unit_sums(influence * np.isfinite(estimate))
-        band = simultaneous_band(units, count, statistic, draws, multiplier, seed)
-        sides = [(found.events[i], found.n[i]) for i in (place, other) if i is not None]
+        # few clusters: the multipliers would only draw again what too few units show
+        nothing = SimultaneousBand(np.nan, np.full(len(estimate), np.nan))
+        band = nothing if small else simultaneous_band(units, count, statistic, draws, multiplier, seed)
+        sides = [(found.events[i], found.n[i]) for i in arms]
         pair = sides[0], sides[1] if len(sides) > 1 else None
-        low, high = _limits(kind, estimate, error, Z95, *pair)
+        low, high = limits(estimate, error, "plain", quantile(degrees)) if small else _limits(kind, estimate, error, Z95, *pair)
         band_low, band_high = _limits(kind, estimate, error, band.critical, *pair)
         name = matrix.arms[place]
         names = {"group": name, "contrast": ""} if other is None else {"group": "", "contrast": f"{name} - {matrix.arms[other]}"}
         label = {"score": "Wilson" if other is None else "Newcombe", "plain": "Wald"}[kind]
-        said = np.where(np.isfinite(estimate), f"{label}; sup-t band ({multiplier})", "nobody observed")
+        label, width = ("CR2 and t", "no band: few clusters") if small else (label, f"sup-t band ({multiplier})")
+        said = np.where(np.isfinite(estimate), f"{label}; {width}", "nobody observed")
         said = np.where(np.isfinite(estimate) & ~np.isfinite(statistic), f"{label}; no variation in this month", said)
-        if not np.isfinite(band.critical):
+        said = np.where(np.isfinite(estimate) & ~np.isfinite(error) & small, ONE_DECIDES, said)
+        if not small and not np.isfinite(band.critical):
             notes.append(f"{''.join(names.values())}: no month varies, so there is no band")
         table = pd.DataFrame({"month": matrix.months, "n": n.round().astype(np.int64), "events": events, "estimate": estimate,
             "std_error": error, "conf_low": low, "conf_high": high, "band_low": band_low, "band_high": band_high,
-            "critical": band.critical, "method": said, **names})  # fmt: skip
+            "critical": band.critical, "degrees_of_freedom": degrees, "method": said, **names})  # fmt: skip
         if other is None:
             return table.assign(measure="rate", p_value=np.nan, p_adjusted=np.nan)
-        p_value = pearson_p(*sides[0], *sides[1]) if kind == "score" else normal_p(statistic)
+        p_value = pearson_p(*sides[0], *sides[1]) if kind == "score" else t_p(statistic, degrees)
         return table.assign(measure="risk_difference", p_value=p_value, p_adjusted=band.p_value)
 
     parts = [row(place, None) for place in range(len(matrix.arms))]
@@ -348,4 +372,10 @@ def employment_curves(
         + f"({draws} {multiplier} multipliers, seed {seed})"
     )
     rows = pd.concat(parts, ignore_index=True).assign(outcome=outcome)
-    return Estimates(tidy(rows), f"{outcome} by month", method, REFERENCES, "curve", tuple(notes))
+    told = note(matrix, who, rows["degrees_of_freedom"].to_numpy(dtype=float))
+    if not told:
+        return Estimates(
+            tidy(rows.drop(columns="degrees_of_freedom")), f"{outcome} by month", method, REFERENCES, "curve", tuple(notes)
+        )
+    notes += [*told, "there is no simultaneous band where clusters are few: read a month named beforehand, or randomisation_test"]
+    return Estimates(tidy(rows), f"{outcome} by month", method, (*REFERENCES, *CR2_REFERENCES), "curve", tuple(notes))

@@ -24,7 +24,6 @@ __all__ = [
     "EVERYBODY",
     "MonthsData",
     "MonthsMatrix",
-    "enough_clusters",
     "fold",
     "months_matrix",
     "reference_of",
@@ -294,8 +293,15 @@ def months_matrix(
     own_stratum = _of_person(stratum_of, person, first, str(strata))
     own_cluster = None if alone else _of_person(pd.factorize(table[cluster], sort=True)[0], person, first, str(cluster))
     count, weight = _weights(table, weights, weight_type, person, first)
+    if weights and not (count * weight > 0).any():
+        raise UnsupportedError(f"nobody is there: {weights} is zero in all {len(table)} rows")
     if weights and (count * weight == 0).any():
         notes.append(f"{int((count * weight == 0).sum())} people of weight zero left out")
+        # rows of weight zero are not there, so an arm of such rows is not there either
+        left = np.unique(own_arm[count * weight > 0])
+        arms, place_of = tuple(arms[i] for i in left.tolist()), np.zeros(len(arms), dtype=np.int64)
+        place_of[left] = np.arange(len(left))
+        own_arm = place_of[own_arm]
     whole = MonthsMatrix(outcome, grid, value, observed, gone, own_arm, arms, own_stratum, names, own_cluster, count, weight,
                          weight_type, tuple(notes)).where(count * weight > 0)  # fmt: skip
     return _folded(whole)
@@ -339,14 +345,3 @@ def reference_of(data: object, matrix: MonthsMatrix, reference: str | None) -> i
     if reference is None or str(reference) not in matrix.arms:
         raise UnsupportedError(f"name the reference arm, one of: {', '.join(matrix.arms)}")
     return matrix.arms.index(str(reference))
-
-
-def enough_clusters(matrix: MonthsMatrix) -> None:
-    """Refuse clusters so few that errors from them would be too small."""
-    if matrix.cluster is not None:
-        number = len(np.unique(matrix.cluster))
-        if number < FEWEST_CLUSTERS:
-            raise UnsupportedError(
-                f"there are {number} clusters: under {FEWEST_CLUSTERS} their robust errors are too small; "
-                "put centres into strata= where individuals were randomised, or use randomisation_test where centres were"
-            )

@@ -303,7 +303,10 @@ def bootstrap_interval(
     for number in np.unique(numbers[numbers > 1]):
         some = np.flatnonzero(numbers == number)
         t0 = estimate[some]
-        ordered = np.sort(np.where(finite[:, some], replicates[:, some], np.inf).T, axis=1)[:, :number]
+        if number == len(replicates) and len(some) == replicates.shape[1]:
+            ordered = np.sort(replicates.T, axis=1)
+        else:
+            ordered = np.sort(np.where(finite[:, some], replicates[:, some], np.inf).T, axis=1)[:, :number]
         ends = np.broadcast_to(np.array([(1 - level) / 2, (1 + level) / 2]), (len(some), 2))
         if kind == "normal":
             centre, half = 2 * t0 - ordered.mean(axis=1), ordered.std(axis=1, ddof=1) * special.ndtri((1 + level) / 2)

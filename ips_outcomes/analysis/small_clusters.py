@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from ips_outcomes.analysis.regression import Fit
 from ips_outcomes.errors import UnsupportedError
 
-__all__ = ["FEW", "Wild", "cr2", "wild_bootstrap"]
+__all__ = ["FEW", "MOST_PATTERNS", "Wild", "cr2", "cr2_of_rows", "wild_bootstrap"]
 
 Floats = NDArray[np.floating]
 
@@ -63,7 +63,25 @@ def cr2(fit: Fit, clusters: NDArray[np.int64], contrasts: Floats, *, frequency: 
     >>> error.round(6).tolist(), degrees.round(6).tolist()
     ([0.57735], [2.0])
     """
-    u, work, target, residual, codes = _folded(fit, clusters, frequency)
+    return cr2_of_rows(*_folded(fit, clusters, frequency), contrasts)
+
+
+def cr2_of_rows(
+    u: Floats, work: Floats, target: Floats, residual: Floats, codes: NDArray[np.int64], contrasts: Floats
+) -> tuple[Floats, Floats]:
+    """`cr2` of rows that are folded already.
+
+    Parameters
+    ----------
+    u, residual : array
+        Design and residuals, times the root of how many people the row stands for.
+    work, target : array
+        Weight of each person in the fit, and variance under the working model.
+    codes : array of int
+        Cluster of each row.
+    contrasts : array
+        One row a combination of coefficients.
+    """
     bread = np.linalg.inv(u.T @ (work[:, None] * u))
     towards = bread @ np.atleast_2d(contrasts).T
     middle = u.T @ ((work**2 * target)[:, None] * u)

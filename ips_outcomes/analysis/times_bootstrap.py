@@ -29,7 +29,7 @@ __all__ = ["TimesByArm", "bootstrap_rmst", "rmst_of_tables", "times_by_arm"]
 
 Floats = NDArray[np.float64]
 
-EFRON = "Efron B. Censored data and the bootstrap. J Am Stat Assoc 1981;76:312-319. doi:10.1080/01621459.1981.10477650"
+EFRON = "Efron B. Censored data and the bootstrap. J Am Stat Assoc 1981;76:312-319. doi:10.2307/2287832"
 
 
 @dataclass(frozen=True)
@@ -102,18 +102,22 @@ def times_by_arm(
     whole = weight_type == "frequency"
     if whole and (given != np.floor(given)).any():
         raise UnsupportedError('frequency weights are whole numbers; say weight_type="probability" for others')
+    keep = given > 0
+    if len(keep) and not keep.any():
+        raise UnsupportedError(f"nobody is there: {weights} is zero in all {len(keep)} rows")
+    # rows of weight zero are not there, so an arm of such rows is not there either
+    table, times, events, entries, given = table[keep], times[keep], events[keep], entries[keep], given[keep]
     arm, arms = _codes(table[by])
     stratum = _codes(table[strata])[0] if strata else np.zeros(len(table), dtype=np.int64)
     if cluster and table[cluster].isna().any():
         raise UnsupportedError(f"{int(table[cluster].isna().sum())} rows have no {cluster}")
     group = pd.factorize(table[cluster], sort=True)[0].astype(np.int64) if cluster else np.zeros(len(table), dtype=np.int64)
-    keep = given > 0
     count, weight = (given, np.ones(len(table))) if whole else (np.ones(len(table)), given)
-    keys = [k[keep] for k in (arm, stratum, group, entries, times, events)]
-    first, pattern = fold([*keys, weight[keep]])
-    counted = np.bincount(pattern, weights=count[keep], minlength=len(first)).astype(np.float64)
+    keys = (arm, stratum, group, entries, times, events)
+    first, pattern = fold([*keys, weight])
+    counted = np.bincount(pattern, weights=count, minlength=len(first)).astype(np.float64)
     arm, stratum, group, entries, times, events = (k[first] for k in keys)
-    weight = weight[keep][first]
+    weight = weight[first]
     return TimesByArm(arms, arm, stratum, group if cluster else None, entries, times, events, weight, counted, notes)
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 import numpy as np
@@ -10,15 +10,10 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from ips_outcomes.analysis.event_table import WeightType
-from ips_outcomes.analysis.limits import limits, normal_p
-from ips_outcomes.analysis.person_months import (
-    FEWEST_CLUSTERS,
-    MonthsData,
-    MonthsMatrix,
-    enough_clusters,
-    months_matrix,
-    reference_of,
-)
+from ips_outcomes.analysis.few_clusters import ONE_DECIDES, arms_of_rows, few, note, quantile, small_error, t_p
+from ips_outcomes.analysis.few_clusters import REFERENCES as CR2_REFERENCES
+from ips_outcomes.analysis.limits import limits
+from ips_outcomes.analysis.person_months import FEWEST_CLUSTERS, MonthsData, MonthsMatrix, months_matrix, reference_of
 from ips_outcomes.analysis.supported import supports
 from ips_outcomes.errors import UnsupportedError
 from ips_outcomes.estimates import Estimates, tidy
@@ -49,9 +44,25 @@ class _Fit:
     people: Floats
     present: NDArray[np.bool_]
     parameters: int
+    linear: tuple[MonthsMatrix, Floats, Floats]
+    """The same as a linear model of person-months: its rows, covariates of a month, and the combination of coefficients."""
 
-    def error(self, matrix: MonthsMatrix, arms: list[int], signs: list[float], correction: Correction) -> float:
-        """Cluster-robust error of a coefficient, or of a difference of two from the model of both arms together."""
+    def error(
+        self, matrix: MonthsMatrix, arms: list[int], signs: list[float], correction: Correction
+    ) -> dict[str, float]:  # fmt: skip
+        """Cluster-robust error of a coefficient, or of a difference of two from the model of both arms together.
+
+        With degrees of freedom where clusters are few.
+        """
+        if few(matrix, arms):
+            rows, design, combination = self.linear
+            found = (np.nan, np.nan)
+            if np.isfinite(self.estimate[arms]).all():
+                found = small_error(rows, arms, signs, design, combination)
+            return {"std_error": found[0], "degrees_of_freedom": found[1]}
+        return {"std_error": self._plain_error(matrix, arms, signs, correction), "degrees_of_freedom": np.nan}
+
+    def _plain_error(self, matrix: MonthsMatrix, arms: list[int], signs: list[float], correction: Correction) -> float:
         sign = np.zeros(len(matrix.arms))
         sign[arms] = signs
         inside = np.isin(matrix.arm, arms) & self.present
@@ -83,7 +94,10 @@ def _slope(matrix: MonthsMatrix) -> _Fit:
     influence = (residual * np.nan_to_num(away / spread[:, None])[matrix.arm]).sum(axis=1)
     present = np.asarray(matrix.observed.any(axis=1))
     people = matrix.in_arms(matrix.count * present)
-    return _Fit(slope, influence, matrix.in_arms(matrix.count[:, None] * matrix.observed).sum(axis=1), people, present, 2)
+    rows = matrix.in_arms(matrix.count[:, None] * matrix.observed).sum(axis=1)
+    # the month is centred for the sake of the arithmetic; the slope is the same
+    linear = matrix, np.column_stack([np.ones(len(time)), time - time.mean()]), np.array([0.0, 1.0])
+    return _Fit(slope, influence, rows, people, present, 2, linear)
 
 
 def _change(matrix: MonthsMatrix, start: int, end: int) -> _Fit:
@@ -96,7 +110,10 @@ def _change(matrix: MonthsMatrix, start: int, end: int) -> _Fit:
         mean = matrix.in_arms(matrix.mass * change) / total
         influence = np.nan_to_num((matrix.weight * both * (change - mean[matrix.arm])) / total[matrix.arm])
     people = matrix.in_arms(matrix.count * both)
-    return _Fit(mean, influence, people, people, both > 0, 1)
+    month = replace(
+        matrix, months=matrix.months[[last]], value=change[:, None], observed=both[:, None], dead=matrix.dead[:, [last]]
+    )
+    return _Fit(mean, influence, people, people, both > 0, 1, (month, np.ones((1, 1)), np.ones(1)))
 
 
 @supports(frequency_weights=True, probability_weights=True, cluster=True)
@@ -125,7 +142,8 @@ def trends(
     start, end : int
         First and last month, both counted.
     cluster : str
-        Person by default; another column needs at least 30 clusters.
+        Person by default. Under 30 clusters of an arm or contrast: CR2 errors
+        with limits and p from t.
     change_start : int, optional
         Where the paired change starts; ``start`` by default. "Still rising"
         is asked from month 31 to 43 beside the slope over 19 to 43.
@@ -134,6 +152,7 @@ def trends(
         G clusters, n person-months (people, for the change) and k
         coefficients of the model: that of one arm for a slope or change, that
         of both arms with their interaction for a difference. ``"CR0"``: none.
+        Few clusters have CR2 whatever is said here.
     weights, weight_type : str, optional
         Column with whole numbers, or probability weights.
     month, person_id : str, optional
@@ -144,18 +163,19 @@ def trends(
     Estimates
         Measures ``slope``, ``slope_difference``, ``change``,
         ``change_difference``; columns ``start`` and ``end``. ``n`` is people
-        who took part. Normal 95 % limits and p-values.
+        who took part. Normal 95 % limits and p-values; few clusters: of t, and
+        ``degrees_of_freedom`` (Satterthwaite's).
 
     Raises
     ------
     UnsupportedError
-        For unknown columns, months or reference, an end not after its start,
-        and fewer than 30 clusters of several people.
+        For unknown columns, months or reference, and an end not after its start.
 
     References
     ----------
     Liang KY, Zeger SL. Biometrika 1986;73:13-22. Zeileis A, Koll S, Graham N.
-    J Stat Softw 2020;95:1-36 (the corrections).
+    J Stat Softw 2020;95:1-36 (the corrections). Pustejovsky JE, Tipton E.
+    J Bus Econ Stat 2018;36:672-683 (few clusters).
 
     Examples
     --------
@@ -173,7 +193,6 @@ def trends(
     matrix = months_matrix(data, outcome, arm, month=month, person_id=person_id, weights=weights, weight_type=weight_type,
                            cluster=person_id if cluster in (None, "person_id", person_id) else cluster)  # fmt: skip
     base = reference_of(data, matrix, reference)
-    enough_clusters(matrix)
     lacking = [m for m in (start, since, end) if m not in set(matrix.months.tolist())]
     if lacking:
         raise UnsupportedError(f"the data has no month {', '.join(map(str, dict.fromkeys(lacking)))}")
@@ -184,30 +203,39 @@ def trends(
         common = {"start": begin, "end": end}
         for place, name in enumerate(matrix.arms):
             rows.append({"measure": measure, "group": name, "contrast": "", "n": round(float(fit.people[place])),
-                         "estimate": fit.estimate[place], "std_error": fit.error(matrix, [place], [1.0], correction), **common})  # fmt: skip
+                         "estimate": fit.estimate[place], **fit.error(matrix, [place], [1.0], correction), **common})  # fmt: skip
         for place, name in enumerate(matrix.arms):
             if base is not None and place != base:
                 rows.append({"measure": f"{measure}_difference", "group": "", "contrast": f"{name} - {matrix.arms[base]}",
                              "n": round(float(fit.people[place] + fit.people[base])),
                              "estimate": fit.estimate[place] - fit.estimate[base],
-                             "std_error": fit.error(matrix, [place, base], [1.0, -1.0], correction), **common})  # fmt: skip
+                             **fit.error(matrix, [place, base], [1.0, -1.0], correction), **common})  # fmt: skip
     table = pd.DataFrame(rows)
     estimate, error = table["estimate"].to_numpy(dtype=float), table["std_error"].to_numpy(dtype=float)
     error = np.where(np.isfinite(estimate), np.where(error < CRUMB, 0.0, error), np.nan)
-    low, high = limits(estimate, error)
+    who, degrees = arms_of_rows(matrix, base), table["degrees_of_freedom"].to_numpy(dtype=float)
+    small = (table["group"] + table["contrast"]).map({name: few(matrix, arms) for name, arms in who.items()}).to_numpy(dtype=bool)
+    low, high = limits(estimate, error, "plain", quantile(degrees))
     with np.errstate(invalid="ignore", divide="ignore"):
-        p_value = np.where(error > 0, normal_p(estimate / error), np.nan)
+        p_value = t_p(np.where(error > 0, estimate / error, np.nan), degrees)
     said = np.select(
-        [~np.isfinite(estimate), ~np.isfinite(error), error == 0],
-        ["too few months or people observed", "no error: too few people", "the residuals are all zero: no error, no p"],
+        [~np.isfinite(estimate), ~np.isfinite(error) & small, ~np.isfinite(error), error == 0, small],
+        ["too few months or people observed", ONE_DECIDES, "no error: too few people",
+         "the residuals are all zero: no error, no p", "least squares, CR2 errors, t"],
         f"least squares, {correction} errors",
-    )
+    )  # fmt: skip
     table = table.assign(outcome=outcome, std_error=error, conf_low=low, conf_high=high, p_value=p_value, method=said)
-    few = [f"{name}: {round(float(n))} people; robust errors of so few are too small"
-           for name, n in zip(matrix.arms, matrix.in_arms(matrix.count), strict=True) if n < FEWEST_CLUSTERS]  # fmt: skip
+    if not small.any():
+        table = table.drop(columns="degrees_of_freedom")
+    short = [f"{name}: {round(float(n))} people; robust errors of so few are too small"
+             for name, n in zip(matrix.arms, matrix.in_arms(matrix.count), strict=True)
+             if n < FEWEST_CLUSTERS and not few(matrix, who[name])]  # fmt: skip
+    short += note(matrix, who, degrees)
+    how = "CR2" if small.all() else f"{correction} (CR2 and t where clusters are few)" if small.any() else correction
     units = "people" if matrix.cluster is None else str(cluster)
     method = (
         f"Least squares of {outcome} on the month, {start} to {end}, within arm, per 12 months; paired change from month {since} "
-        f"to {end} among people observed at both; {correction} errors over {units}; two-sided 95 %, normal"
+        f"to {end} among people observed at both; {how} errors over {units}; two-sided 95 %, {'t' if small.all() else 'normal'}"
     )
-    return Estimates(tidy(table), f"Trend of {outcome}", method, REFERENCES, "forest", (*matrix.notes, *few))
+    return Estimates(tidy(table), f"Trend of {outcome}", method, (*REFERENCES, *CR2_REFERENCES) if small.any() else REFERENCES, "forest",
+                     (*matrix.notes, *short))  # fmt: skip

@@ -11,8 +11,10 @@ from numpy.typing import NDArray
 
 from ips_outcomes.analysis.curves import contrast_influence, curves, size
 from ips_outcomes.analysis.event_table import WeightType
-from ips_outcomes.analysis.limits import limits, normal_p
-from ips_outcomes.analysis.person_months import MonthsData, MonthsMatrix, enough_clusters, months_matrix, reference_of
+from ips_outcomes.analysis.few_clusters import ONE_DECIDES, arms_of_rows, few, note, quantile, small_error, t_p
+from ips_outcomes.analysis.few_clusters import REFERENCES as CR2_REFERENCES
+from ips_outcomes.analysis.limits import limits
+from ips_outcomes.analysis.person_months import MonthsData, MonthsMatrix, months_matrix, reference_of
 from ips_outcomes.analysis.supported import supports
 from ips_outcomes.errors import UnsupportedError
 from ips_outcomes.estimates import Estimates, tidy
@@ -87,12 +89,24 @@ class Totals:
         self.present = self.matrix.observed.max(axis=1, keepdims=True, initial=0.0)
         self.n: Floats = self.matrix.in_arms(self.matrix.count * self.present[:, 0])
 
-    def error(self, arm: int, other: int | None = None) -> float:
-        """Standard error of an arm's mean, or of what it has more than another.
+    def error(self, arm: int, other: int | None = None) -> tuple[float, float]:
+        """Standard error of an arm's mean, or of what it has more than another, and degrees of freedom where clusters are few.
 
         People alone: each arm's variance with n - 1, as a t-test for unequal
-        variances has it. Clusters: as `vcovCL` of R's sandwich.
+        variances has it. Clusters: as `vcovCL` of R's sandwich. Few clusters:
+        CR2 of the linear model with a coefficient for every arm and month,
+        whose sum over months the mean is; where every month was observed it
+        is the linear model of each person's total.
         """
+        sides = [arm] if other is None else [arm, other]
+        if not few(self.gaps, sides):
+            return self._plain_error(arm, other), float("nan")
+        if not np.isfinite(self.mean[sides]).all():
+            return float("nan"), float("nan")
+        months = len(self.matrix.months)
+        return small_error(self.matrix, sides, [1.0, -1.0][: len(sides)], np.eye(months), np.ones(months))
+
+    def _plain_error(self, arm: int, other: int | None) -> float:
         sides = [arm] if other is None else [arm, other]
         inside = np.isin(self.matrix.arm, sides)[:, None]
         if not np.isfinite(self.mean[sides]).all():
@@ -147,7 +161,8 @@ def months_in_work(
         nothing to do with work in that month within an arm. ``"exclude"``:
         only people observed throughout. ``"refuse"``: raise.
     cluster : str, optional
-        Column; robust errors over at least 30 clusters.
+        Column; robust errors over clusters; under 30 clusters of an
+        arm or contrast CR2 with limits and p from t.
     weights, weight_type : str, optional
         Column with whole numbers, or probability weights.
     dead : str, optional
@@ -160,7 +175,8 @@ def months_in_work(
     Estimates
         Measures ``months_in_work`` (a row a group; ``n`` people) and
         ``months_in_work_difference`` (a row a contrast), in months. Limits are
-        normal; ``time`` is the last month.
+        normal; ``time`` is the last month. Few clusters: limits of t, and
+        ``degrees_of_freedom`` (Satterthwaite's).
 
     Raises
     ------
@@ -172,6 +188,7 @@ def months_in_work(
     ----------
     Royston P, Parmar MKB. BMC Med Res Methodol 2013;13:152 (means up to a
     horizon as areas under curves). Welch BL. Biometrika 1947;34:28-35.
+    Pustejovsky JE, Tipton E. J Bus Econ Stat 2018;36:672-683 (few clusters).
 
     Examples
     --------
@@ -183,26 +200,32 @@ def months_in_work(
     matrix = months_matrix(data, outcome, arm, month=month, person_id=person_id, cluster=cluster, weights=weights,
                            weight_type=weight_type, dead=dead)  # fmt: skip
     base = reference_of(data, matrix, reference)
-    enough_clusters(matrix)
     matrix = stretch(matrix, start, end)
     found = totals(matrix, missing)
     rows = []
     for place, name in enumerate(matrix.arms):
         rows.append({"measure": "months_in_work", "group": name, "contrast": "", "n": round(float(found.n[place])),
-                     "estimate": found.mean[place], "std_error": found.error(place)})  # fmt: skip
+                     "estimate": found.mean[place], "errors": found.error(place)})  # fmt: skip
     for place, name in enumerate(matrix.arms):
         if base is not None and place != base:
             rows.append({"measure": "months_in_work_difference", "group": "", "contrast": f"{name} - {matrix.arms[base]}",
                          "n": round(float(found.n[place] + found.n[base])), "estimate": found.mean[place] - found.mean[base],
-                         "std_error": found.error(place, base)})  # fmt: skip
+                         "errors": found.error(place, base)})  # fmt: skip
+    error, degrees = np.array([row.pop("errors") for row in rows]).T
     table = pd.DataFrame(rows)
-    estimate, error = table["estimate"].to_numpy(dtype=float), table["std_error"].to_numpy(dtype=float)
-    low, high = limits(estimate, error)
+    estimate, who = table["estimate"].to_numpy(dtype=float), arms_of_rows(matrix, base)
+    small = (table["group"] + table["contrast"]).map({name: few(matrix, arms) for name, arms in who.items()}).to_numpy(dtype=bool)
+    low, high = limits(estimate, error, "plain", quantile(degrees))
     with np.errstate(invalid="ignore", divide="ignore"):
-        p_value = np.where((table["measure"] == "months_in_work_difference") & (error > 0), normal_p(estimate / error), np.nan)
+        p_value = t_p(np.where((table["contrast"] != "") & (error > 0), estimate / error, np.nan), degrees)
     kind = "Welch" if matrix.cluster is None else "clusters"
-    said = np.where(np.isfinite(estimate), f"{kind}; {missing}", "nobody observed in some month")
-    said = np.where(np.isfinite(estimate) & ~np.isfinite(error), "no error: one person or cluster", said)
-    table = table.assign(outcome=outcome, time=int(matrix.months[-1]), conf_low=low, conf_high=high, p_value=p_value, method=said)
+    said = np.where(small, f"clusters, CR2 and t; {missing}", f"{kind}; {missing}")
+    said = np.where(np.isfinite(error), said, np.where(small, ONE_DECIDES, "no error: one person or cluster"))
+    said = np.where(np.isfinite(estimate), said, "nobody observed in some month")
+    if small.any():
+        table = table.assign(degrees_of_freedom=degrees)
+    table = table.assign(outcome=outcome, std_error=error, time=int(matrix.months[-1]), conf_low=low, conf_high=high,
+                         p_value=p_value, method=said)  # fmt: skip
     method = f"Mean months with {outcome} over months {matrix.months[0]} to {matrix.months[-1]}, 0 after death; {_RULES[missing]}"
-    return Estimates(tidy(table), f"Months with {outcome}", method, REFERENCES, "forest", tuple(found.notes))
+    return Estimates(tidy(table), f"Months with {outcome}", method, (*REFERENCES, *CR2_REFERENCES) if small.any() else REFERENCES,
+                     "forest", (*found.notes, *note(matrix, who, degrees)))  # fmt: skip
