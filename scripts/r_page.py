@@ -26,8 +26,10 @@ DEVIATIONS = [
     ("Weights are whole-number frequencies unless `weight_type=\"probability\"`.",
      "R's `weights=` of `survfit` and `coxph` are case weights: estimates agree, errors of `survfit` agree with rows repeated."),
     ("Fine-Gray's default follows `survival::finegray` with Efron's ties; errors count that censoring weights are estimated.",
-     "`finegray` and `cmprsk::crr` differ in the third digit under heavy ties: in `crr` who is censored in the month of an event "
-     "is gone before it. `censoring=\"with_events\", ties=\"breslow\"` is `crr`, errors included; `finegray`'s robust errors take the "
+     "`finegray` and `cmprsk::crr` differ in the third digit under heavy ties: in `crr` people with an event in "
+     "month t still count among those who could be censored in t, in `finegray` censorings come after the month's events (`crr` on "
+     "data with censorings half a month later is ours with the same ties)."
+     " `censoring=\"with_events\", ties=\"breslow\"` is `crr`, errors included; `finegray`'s robust errors take the "
      "weights as known."),
     ("Under 30 clusters errors are CR2 with Satterthwaite's degrees of freedom, or a wild bootstrap, with a warning.",
      "R's plain sandwich is too small there; `clubSandwich` is what the corrected errors were compared with."),
@@ -85,7 +87,7 @@ def page() -> str:
                                sum(d.rows for d in rows), told(max(d.estimate for d in rows)), told(max(errors)) if errors else "not compared"]))  # fmt: skip
     lines += ["", "## Compared elsewhere", "", "| estimator | with what, and where |", "| --- | --- |"]
     lines += [
-        _row([f"`{name}`", agreement.ELSEWHERE[name]]) for name in sorted(agreement.ELSEWHERE) if name in capabilities().index
+        _row([f"`{name}`", agreement.ELSEWHERE[name]]) for name in sorted(agreement.ELSEWHERE)
     ]
     lines += ["", "## Other than R, on purpose", "", "| here | R, and why |", "| --- | --- |"]
     lines += [_row([ours, theirs]) for ours, theirs in DEVIATIONS]

@@ -132,6 +132,9 @@ ELSEWHERE = {
     "panel_effect": "geepack::geeglm: tests/golden/panel.R",
     "predicted_incidence": "survival::survfit of a model: tests/golden/cox.R",
     "parametric_survival": "lifelines, live: tests/test_peers.py",
+    "compare_arms, employment_rates: further intervals and tests, Mantel-Haenszel, modified Poisson, weights, Firth": "stats, "
+    "metafor, sandwich, survey and hand-written R: tests/golden/rates.R",
+    "compare_arms, months_in_work, trends, employment_curves under 30 clusters": "clubSandwich: tests/golden/few_clusters.R",
     "hazard_ratio": "survival::coxph: tests/golden/make_golden.R",
 }
 

@@ -9,6 +9,7 @@ import pandas as pd
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from scipy import stats
 
 from ips_outcomes.analysis import (
     cumulative_incidence,
@@ -252,3 +253,26 @@ def test_jackknife_is_greenwood_without_late_entry(table: pd.DataFrame) -> None:
     np.testing.assert_allclose(robust["std_error"][known], plain["std_error"][known], rtol=1e-8, atol=1e-9)
     incidence = cumulative_incidence(table).table
     np.testing.assert_allclose(incidence["estimate"], 1 - plain["estimate"], atol=1e-12)
+
+
+def test_few_clusters_are_said_and_have_wider_limits() -> None:
+    # the error stays R's; six centres do not bear the normal distribution
+    rng = np.random.default_rng(11)
+    people = pd.DataFrame({"time": rng.integers(1, 30, 240), "event": rng.integers(0, 2, 240), "arm": rng.choice(["a", "b"], 240),
+                           "centre": rng.integers(0, 6, 240), "ward": np.arange(240) // 4})  # fmt: skip
+    for function, options in (
+        (kaplan_meier, {}), (cumulative_incidence, {}), (rmst, {"horizon": 20, "reference": "a"}), (months_gained, {"horizon": 20, "reference": "a"}),
+    ):  # fmt: skip
+        few, many = (function(people, by="arm", cluster=c, **options) for c in ("centre", "ward"))
+        assert any("few clusters" in note for note in few.notes), function
+        assert not any("few clusters" in note for note in many.notes), function
+    row = rmst(people, by="arm", cluster="centre", horizon=20, reference="a").select(measure="rmst_difference").table.iloc[0]
+    wide = stats.t.ppf(0.975, 5)
+    assert row["conf_high"] == pytest.approx(row["estimate"] + wide * row["std_error"], rel=1e-12)
+    assert row["p_value"] == pytest.approx(2 * stats.t.sf(abs(row["estimate"] / row["std_error"]), 5), rel=1e-12)
+
+
+def test_one_cluster_has_no_limits() -> None:
+    people = pd.DataFrame({"time": [1, 2, 3, 4], "event": [1, 0, 1, 0], "centre": 1})
+    table = kaplan_meier(people, cluster="centre").table
+    assert table["conf_low"].isna().all()

@@ -17,8 +17,9 @@ from numpy.typing import NDArray
 from scipy import special
 
 from ips_outcomes.analysis.inputs import yes_no
+from ips_outcomes.analysis.limits import FEW_CLUSTERS
 from ips_outcomes.analysis.regression import Fit, Model, firth_profile, fit_model, ratio_or_difference
-from ips_outcomes.analysis.small_clusters import ALL_SIGNS, FEW, cr2, wild_bootstrap
+from ips_outcomes.analysis.small_clusters import ALL_SIGNS, cr2, wild_bootstrap
 from ips_outcomes.errors import UnsupportedError
 
 __all__ = [
@@ -122,7 +123,7 @@ def describe(plan: Plan, covariates: list[str]) -> str:
     if plan.model == "logistic" and plan.covariates == "sampled":
         words += " that count covariates as sampled, too"
     limits = "t" if plan.errors == "model" and plan.model == "linear" else "normal"
-    few = f" (under {FEW} clusters as the notes say)" if plan.cluster else ""
+    few = f" (under {FEW_CLUSTERS} clusters as the notes say)" if plan.cluster else ""
     return f"{words[0].upper()}{words[1:]}; two-sided 95 % limits from the {limits} distribution{few}"
 
 
@@ -205,7 +206,7 @@ class _Comparison:
     def _sort_clusters(self, values: pd.Series) -> None:
         self.clusters = pd.factorize(values)[0].astype(np.int64)
         number = int(self.clusters.max()) + 1
-        self.few = number < FEW
+        self.few = number < FEW_CLUSTERS
         in_arms = {a: len(np.unique(self.clusters[rows])) for a, rows in self.in_arm.items()}
         # an arm that is one cluster and nothing else: its level and that cluster's cannot be told apart
         alone = [a for a, count in in_arms.items() if count == 1 and len(in_arms) > 1 and self._whole(a)]

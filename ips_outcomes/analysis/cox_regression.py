@@ -15,6 +15,7 @@ from ips_outcomes.analysis.cox_likelihood import RiskSets, Ties, risk_sets
 from ips_outcomes.analysis.cox_maximum import FIRTH as PENALTY
 from ips_outcomes.analysis.cox_maximum import maximised
 from ips_outcomes.analysis.inputs import Data
+from ips_outcomes.analysis.limits import FEW_CLUSTERS
 from ips_outcomes.analysis.supported import supports
 from ips_outcomes.errors import UnsupportedError
 from ips_outcomes.estimates import Estimates
@@ -29,9 +30,6 @@ BRESLOW = "Breslow N. Covariance analysis of censored survival data. Biometrics 
 ROBUST = "Lin DY, Wei LJ. The robust inference for the Cox proportional hazards model. J Am Stat Assoc 1989;84:1074-1078. doi:10.1080/01621459.1989.10478874"
 FIRTH = "Heinze G, Schemper M. A solution to the problem of monotone likelihood in Cox regression. Biometrics 2001;57:114-119. doi:10.1111/j.0006-341X.2001.00114.x"
 SMALL = "Kline P, Santos A. A score based approach to wild bootstrap inference. J Econom Methods 2012;1:23-41. doi:10.1515/2156-6674.1006"
-
-#: Sandwich errors need about this many clusters before the normal distribution can be trusted.
-LEAST_CLUSTERS = 30
 
 
 @supports(entry=True, frequency_weights=True, probability_weights=True, cluster=True, strata=True, ties="Efron, Breslow",
@@ -188,7 +186,7 @@ def fitted(
             scores = cluster_scores(sets, sums, people.cluster, people.clusters)
             covariance = inverse @ (scores.T @ scores) @ inverse
             said.append("errors robust to clusters")
-            if people.clusters < LEAST_CLUSTERS:
+            if people.clusters < FEW_CLUSTERS:
                 from ips_outcomes.analysis.cox_small import wild_limits
 
                 low, high, p_value = wild_limits(sets, people, beta, sums, seed)

@@ -12,12 +12,14 @@ from numpy.typing import NDArray
 
 from ips_outcomes.analysis.event_table import WeightType
 from ips_outcomes.analysis.exact_tests import pearson_p
-from ips_outcomes.analysis.few_clusters import ONE_DECIDES, arms_of_rows, few, note, quantile, small_error, t_p
+from ips_outcomes.analysis.few_clusters import ONE_DECIDES, arms_of_rows, few, note, small_error
 from ips_outcomes.analysis.few_clusters import REFERENCES as CR2_REFERENCES
-from ips_outcomes.analysis.limits import Z95, limits, normal_p
+from ips_outcomes.analysis.limits import Z95, limits, normal_p, t_p, t_quantile
 from ips_outcomes.analysis.person_months import MonthsData, MonthsMatrix, months_matrix, reference_of
+from ips_outcomes.analysis.proportions import wilson
 from ips_outcomes.analysis.resampling import chunks, in_blocks
 from ips_outcomes.analysis.supported import supports
+from ips_outcomes.analysis.two_proportions import newcombe
 from ips_outcomes.errors import UnsupportedError
 from ips_outcomes.estimates import Estimates, tidy
 
@@ -193,15 +195,6 @@ def simultaneous_band(
     return SimultaneousBand(critical, np.fmax(p_value, normal_p(statistic)))
 
 
-def _score(events: Floats, n: Floats, quantile: float) -> tuple[Floats, Floats]:
-    """Wilson's score limits, any number of errors wide."""
-    with np.errstate(invalid="ignore", divide="ignore"):
-        p, square = events / n, quantile**2
-        centre, half = p + square / (2 * n), quantile * np.sqrt(p * (1 - p) / n + square / (4 * n**2))
-        low, high = (centre - half) / (1 + square / n), (centre + half) / (1 + square / n)
-    return np.where(events == 0, 0.0, np.where(n > 0, low, np.nan)), np.where(events == n, 1.0, np.where(n > 0, high, np.nan))
-
-
 def _limits(
     kind: str, estimate: Floats, error: Floats, quantile: float, one: tuple[Floats, Floats], other: tuple[Floats, Floats] | None
 ) -> tuple[Floats, Floats]:
@@ -211,13 +204,7 @@ def _limits(
         return nothing, nothing
     if kind == "plain":
         return limits(estimate, error, "plain", quantile)
-    low, high = _score(*one, quantile)
-    if other is not None:
-        low0, high0 = _score(*other, quantile)
-        with np.errstate(invalid="ignore", divide="ignore"):
-            p1, p0 = one[0] / one[1], other[0] / other[1]
-        down, up = np.sqrt((p1 - low) ** 2 + (high0 - p0) ** 2), np.sqrt((high - p1) ** 2 + (p0 - low0) ** 2)
-        low, high = estimate - down, estimate + up
+    low, high = wilson(*one, quantile) if other is None else newcombe(*one, *other, quantile)
     known = np.isfinite(estimate)
     return np.where(known, low, np.nan), np.where(known, high, np.nan)
 
@@ -344,7 +331,7 @@ def employment_curves(
         band = nothing if small else simultaneous_band(units, count, statistic, draws, multiplier, seed)
         sides = [(found.events[i], found.n[i]) for i in arms]
         pair = sides[0], sides[1] if len(sides) > 1 else None
-        low, high = limits(estimate, error, "plain", quantile(degrees)) if small else _limits(kind, estimate, error, Z95, *pair)
+        low, high = limits(estimate, error, "plain", t_quantile(degrees)) if small else _limits(kind, estimate, error, Z95, *pair)
         band_low, band_high = _limits(kind, estimate, error, band.critical, *pair)
         name = matrix.arms[place]
         names = {"group": name, "contrast": ""} if other is None else {"group": "", "contrast": f"{name} - {matrix.arms[other]}"}

@@ -17,14 +17,13 @@ from collections.abc import Sequence
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy import special
 
-from ips_outcomes.analysis.limits import Z95, normal_p
-from ips_outcomes.analysis.person_months import FEWEST_CLUSTERS, MonthsMatrix, fold
+from ips_outcomes.analysis.limits import FEW_CLUSTERS
+from ips_outcomes.analysis.person_months import MonthsMatrix, fold
 from ips_outcomes.analysis.small_clusters import MOST_PATTERNS, cr2_of_rows
 from ips_outcomes.errors import UnsupportedError
 
-__all__ = ["ONE_DECIDES", "REFERENCES", "arms_of_rows", "few", "note", "quantile", "small_error", "t_p"]
+__all__ = ["ONE_DECIDES", "REFERENCES", "arms_of_rows", "few", "note", "small_error"]
 
 Floats = NDArray[np.float64]
 
@@ -42,7 +41,7 @@ ALONE = 1e-9
 
 def few(matrix: MonthsMatrix, arms: Sequence[int]) -> bool:
     """Whether people of these arms come in clusters, and in fewer than 30."""
-    return matrix.cluster is not None and matrix.units(np.isin(matrix.arm, arms)) < FEWEST_CLUSTERS
+    return matrix.cluster is not None and matrix.units(np.isin(matrix.arm, arms)) < FEW_CLUSTERS
 
 
 def arms_of_rows(matrix: MonthsMatrix, base: int | None) -> dict[str, list[int]]:
@@ -63,31 +62,6 @@ def note(matrix: MonthsMatrix, who: dict[str, list[int]], degrees: Floats) -> tu
     return (
         f"few clusters ({', '.join(small)}): CR2 errors, limits and p from t with Satterthwaite's degrees of freedom{reserve}",
     )
-
-
-def quantile(degrees: Floats) -> Floats:
-    """How many errors to either side: of t, and of the normal distribution where there are no degrees of freedom.
-
-    Examples
-    --------
-    >>> quantile(np.array([5.0, np.nan])).round(4).tolist()
-    [2.5706, 1.96]
-    """
-    known = np.isfinite(degrees)
-    return np.where(known, special.stdtrit(np.where(known, degrees, 1.0), 0.975), Z95)
-
-
-def t_p(statistic: Floats, degrees: Floats) -> Floats:
-    """Two-sided p of t, or normal where there are no degrees of freedom; empty where there is no statistic.
-
-    Examples
-    --------
-    >>> t_p(np.array([2.5706, 1.96, np.nan]), np.array([5.0, np.nan, 5.0])).round(3).tolist()
-    [0.05, 0.05, nan]
-    """
-    known = np.isfinite(degrees) & np.isfinite(statistic)
-    filled = np.where(known, degrees, 1.0), -np.abs(np.where(known, statistic, 0.0))
-    return np.where(known, 2 * special.stdtr(*filled), normal_p(statistic))
 
 
 def small_error(

@@ -13,7 +13,7 @@ from ips_outcomes.analysis.folding import WeightType
 from ips_outcomes.analysis.influence import of_incidence, remaining, shifted
 from ips_outcomes.analysis.inputs import Data
 from ips_outcomes.analysis.supported import supports
-from ips_outcomes.analysis.survival import bounded, groups_of, is_robust, named, ratio
+from ips_outcomes.analysis.survival import bounded, degrees_of, few_notes, groups_of, is_robust, named, ratio
 from ips_outcomes.errors import UnsupportedError
 from ips_outcomes.estimates import Estimates, stacked, tidy
 
@@ -107,7 +107,8 @@ def cumulative_incidence(
     if variance == "aalen" and is_robust(weights, weight_type, cluster):
         raise UnsupportedError('Aalen\'s variance knows no probability weights and no clusters: use variance="jackknife"')
     parts = []
-    for group in groups_of(data, time, event, by, entry, weights, weight_type, cluster, None):
+    found = groups_of(data, time, event, by, entry, weights, weight_type, cluster, None)
+    for group in found:
         counted = event_table(group.people, cause)
         rows = incidence_from_table(counted)
         estimate = rows["estimate"]
@@ -117,13 +118,14 @@ def cumulative_incidence(
             squared = of_incidence(group.people, counted, cause, estimate, rows["event_free"]).variance()
         # nobody or everybody had the event: nothing varies, and no crumb of rounding is left of it
         error = np.sqrt(np.where((estimate > 0) & (estimate < 1), squared, 0.0))
-        low, high = bounded(estimate, error, interval)
+        low, high = bounded(estimate, error, interval, degrees_of(group))
         said = {"outcome": event, "measure": "cumulative_incidence", "method": "Aalen-Johansen"}
         parts.append(named({**rows, "std_error": error, "conf_low": low, "conf_high": high, **said}, group))
     words = "Aalen's" if variance == "aalen" else "infinitesimal-jackknife" + (f" (clusters: {cluster})" if cluster else "")
     references = (REFERENCES[0], _AALEN) if variance == "aalen" else REFERENCES
     return Estimates(
-        tidy(stacked(parts)), "Cumulative incidence", METHOD.format(error=words, scale=_SCALES[interval]), references, "steps"
+        tidy(stacked(parts)), "Cumulative incidence", METHOD.format(error=words, scale=_SCALES[interval]), references, "steps",
+        few_notes(found),
     )  # fmt: skip
 
 

@@ -14,13 +14,16 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import special
 
-__all__ = ["Z95", "Scale", "Transform", "limits", "normal_p", "transform"]
+__all__ = ["FEW_CLUSTERS", "Z95", "Scale", "Transform", "limits", "normal_p", "t_p", "t_quantile", "transform"]
 
 Floats = NDArray[np.float64]
 Scale = Literal["plain", "log", "log-log", "logit"]
 
 #: Two-sided 95 %.
 Z95 = float(special.ndtri(0.975))
+
+#: Below this many clusters the plain robust error is too small, and the normal distribution too narrow.
+FEW_CLUSTERS = 30
 
 
 class Transform(NamedTuple):
@@ -93,3 +96,28 @@ def normal_p(z: Floats | float) -> Floats:
     """
     z = np.asarray(z, dtype=float)
     return np.where(np.isfinite(z), 2 * special.ndtr(-np.abs(z)), np.nan)
+
+
+def t_quantile(degrees: Floats) -> Floats:
+    """How many errors to either side: of t, and of the normal distribution where no degrees of freedom are given (NaN).
+
+    Examples
+    --------
+    >>> t_quantile(np.array([5.0, np.nan])).round(4).tolist()
+    [2.5706, 1.96]
+    """
+    known = np.isfinite(degrees)
+    return np.where(known, special.stdtrit(np.where(degrees > 0, degrees, np.nan), 0.975), Z95)
+
+
+def t_p(statistic: Floats, degrees: Floats) -> Floats:
+    """Two-sided p of t, or normal where there are no degrees of freedom; empty where there is no statistic.
+
+    Examples
+    --------
+    >>> t_p(np.array([2.5706, 1.96, np.nan]), np.array([5.0, np.nan, 5.0])).round(3).tolist()
+    [0.05, 0.05, nan]
+    """
+    known = np.isfinite(degrees) & np.isfinite(statistic)
+    filled = np.where(known & (degrees > 0), degrees, np.nan), -np.abs(np.where(known, statistic, 0.0))
+    return np.where(known, 2 * special.stdtr(*filled), normal_p(statistic))

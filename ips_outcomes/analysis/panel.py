@@ -19,8 +19,8 @@ from scipy import special
 
 from ips_outcomes.analysis.adjusted import design_matrix
 from ips_outcomes.analysis.inputs import Data, as_list, months_table, with_arm, yes_no
+from ips_outcomes.analysis.limits import FEW_CLUSTERS
 from ips_outcomes.analysis.regression import ratio_or_difference
-from ips_outcomes.analysis.small_clusters import FEW
 from ips_outcomes.analysis.supported import supports
 from ips_outcomes.errors import UnsupportedError
 from ips_outcomes.estimates import Estimates, tidy
@@ -155,7 +155,7 @@ def estimating_equations(
     y, design, person, month = y[order], design[order], person[order], month[order]
     if ((person[1:] == person[:-1]) & (month[1:] == month[:-1])).any():
         raise UnsupportedError(
-            "several rows of one month share a cluster (cluster= names the person, who has one row a month): adjust for centres with adjust="
+            "panel_effect: several rows in one month share a cluster (cluster= names the person, who has one row a month): adjust for centres with adjust="
         )
     working = _Working(person, month, correlation)
     share = float(y.mean())
@@ -296,9 +296,9 @@ def panel_effect(
             "or only events, in an arm; choose other months="
         )
     people = pd.factorize(used[cluster])[0].astype(np.int64)
-    if people.max() + 1 < FEW:
+    if people.max() + 1 < FEW_CLUSTERS:
         raise UnsupportedError(
-            f"{people.max() + 1} of {cluster} are too few for a panel's robust errors (least {FEW}); "
+            f"{people.max() + 1} of {cluster} are too few for a panel's robust errors (least {FEW_CLUSTERS}); "
             "compare months one by one with compare_arms"
         )
     model = _PanelModel(used, outcome, arm, reference, month, when, covariates)

@@ -20,7 +20,6 @@ from ips_outcomes.analysis.inputs import Data, group_name, months_table, yes_no
 from ips_outcomes.errors import UnsupportedError
 
 __all__ = [
-    "FEWEST_CLUSTERS",
     "EVERYBODY",
     "MonthsData",
     "MonthsMatrix",
@@ -33,9 +32,6 @@ Floats = NDArray[np.float64]
 
 #: What the only group is called where no arm is named.
 EVERYBODY = "all"
-
-#: Below this number of clusters the plain robust error is too small.
-FEWEST_CLUSTERS = 30
 
 
 @dataclass(frozen=True)

@@ -27,8 +27,8 @@ Interval = Literal["wilson", "clopper-pearson", "jeffreys", "wald"]
 TAIL = 0.025
 
 
-def wilson(events: Floats, n: Floats) -> tuple[Floats, Floats]:
-    """Wilson score interval of a proportion; empty where nobody was observed.
+def wilson(events: Floats, n: Floats, quantile: float = Z95) -> tuple[Floats, Floats]:
+    """Wilson score interval of a proportion, so many errors wide; empty where nobody was observed.
 
     Examples
     --------
@@ -38,9 +38,10 @@ def wilson(events: Floats, n: Floats) -> tuple[Floats, Floats]:
     """
     with np.errstate(invalid="ignore", divide="ignore"):
         p = events / n
-        centre = p + Z95**2 / (2 * n)
-        half = Z95 * np.sqrt(p * (1 - p) / n + Z95**2 / (4 * n**2))
-        low, high = (centre - half) / (1 + Z95**2 / n), (centre + half) / (1 + Z95**2 / n)
+        square = quantile**2
+        centre = p + square / (2 * n)
+        half = quantile * np.sqrt(p * (1 - p) / n + square / (4 * n**2))
+        low, high = (centre - half) / (1 + square / n), (centre + half) / (1 + square / n)
     # at the borders the formula is exact only in exact arithmetic
     low, high = np.where(events == 0, 0.0, low), np.where(events == n, 1.0, high)
     return np.where(n > 0, low, np.nan), np.where(n > 0, high, np.nan)

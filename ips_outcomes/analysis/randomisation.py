@@ -256,6 +256,8 @@ def randomisation_test(
         base, arms, notes, named, months = found, matrix.arms, matrix.notes, outcome, matrix.months
         results = {place: _months_test(matrix, place, base, statistic, missing, permutations, seed, chunk)
                    for place in range(len(arms)) if place != base}  # fmt: skip
+    if not results:
+        raise UnsupportedError("there is one arm only: nothing to compare")
     parts = []
     for place, (observed, drawn, n) in results.items():
         p_value, adjusted = _p_values(observed, drawn)

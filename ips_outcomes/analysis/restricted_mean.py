@@ -14,9 +14,9 @@ from ips_outcomes.analysis.folding import Group, WeightType
 from ips_outcomes.analysis.incidence import incidence_from_table
 from ips_outcomes.analysis.influence import area_to, of_incidence, of_survival
 from ips_outcomes.analysis.inputs import Data, as_list
-from ips_outcomes.analysis.limits import limits, normal_p
+from ips_outcomes.analysis.limits import limits, t_p, t_quantile
 from ips_outcomes.analysis.supported import supports
-from ips_outcomes.analysis.survival import Competing, greenwood, groups_of, is_robust, named, survival_of
+from ips_outcomes.analysis.survival import Competing, degrees_of, few_notes, greenwood, groups_of, is_robust, named, survival_of
 from ips_outcomes.errors import UnsupportedError
 from ips_outcomes.estimates import Estimates, stacked, tidy
 
@@ -109,7 +109,7 @@ def _covariance(one: _Arm, other: _Arm) -> Floats:
 
 def _alone(arm: _Arm, ends: Floats, measure: str) -> pd.DataFrame:
     error = np.sqrt(arm.variance)
-    low, high = limits(arm.area, error)
+    low, high = limits(arm.area, error, "plain", t_quantile(np.array(degrees_of(arm.group))))
     columns = {
         "measure": measure, "horizon": ends, "events": arm.events, "estimate": arm.area, "std_error": error,
         "conf_low": np.maximum(low, 0.0), "conf_high": np.minimum(high, ends),
@@ -120,7 +120,7 @@ def _alone(arm: _Arm, ends: Floats, measure: str) -> pd.DataFrame:
 def _difference(arm: _Arm, base: _Arm, ends: Floats, measure: str) -> pd.DataFrame:
     estimate = arm.area - base.area
     error = np.sqrt(np.maximum(arm.variance + base.variance - 2 * _covariance(arm, base), 0.0))
-    return _contrast(arm, base, ends, measure, " - ", estimate, error, *limits(estimate, error), _wald(estimate, error))
+    return _contrast(arm, base, ends, measure, " - ", estimate, error, *_tested(estimate, error, arm, base))
 
 
 def _ratio(arm: _Arm, base: _Arm, ends: Floats, measure: str) -> pd.DataFrame:
@@ -130,13 +130,15 @@ def _ratio(arm: _Arm, base: _Arm, ends: Floats, measure: str) -> pd.DataFrame:
         relative = relative - 2 * _covariance(arm, base) / (arm.area * base.area)
         error = np.where(np.isfinite(estimate), np.sqrt(np.maximum(relative, 0.0)), np.nan)
         middle = np.log(estimate)
-    low, high = limits(middle, error)
-    return _contrast(arm, base, ends, measure, " / ", estimate, error, np.exp(low), np.exp(high), _wald(middle, error))
+    low, high, p_value = _tested(middle, error, arm, base)
+    return _contrast(arm, base, ends, measure, " / ", estimate, error, np.exp(low), np.exp(high), p_value)
 
 
-def _wald(estimate: Floats, error: Floats) -> Floats:
-    """Two-sided p; none where nothing varies."""
-    return normal_p(np.divide(estimate, error, out=np.full(len(error), np.nan), where=error > 0))
+def _tested(estimate: Floats, error: Floats, arm: _Arm, base: _Arm) -> tuple[Floats, Floats, Floats]:
+    """Limits and two-sided p, none where nothing varies; of t where clusters are few."""
+    degrees = np.array(degrees_of(arm.group, base.group))
+    statistic = np.divide(estimate, error, out=np.full(len(error), np.nan), where=error > 0)
+    return *limits(estimate, error, "plain", t_quantile(degrees)), t_p(statistic, np.full(len(error), degrees))
 
 
 def _contrast(
@@ -271,7 +273,7 @@ def rmst(
     rows = _table(arms, ends, base, event, "rmst", "rmst_difference", "rmst_ratio").assign(method="area under Kaplan-Meier")
     error = "infinitesimal-jackknife" + (f" (clusters: {cluster})" if cluster else "") if robust else "Greenwood-type"
     method = f"Restricted mean time without the event: area under Kaplan-Meier; {error} errors, normal 95 % interval (ratio: log)"
-    return Estimates(tidy(rows), "Restricted mean time", method, REFERENCES, "forest", notes)
+    return Estimates(tidy(rows), "Restricted mean time", method, REFERENCES, "forest", (*notes, *few_notes(groups)))
 
 
 @supports(entry=True, frequency_weights=True, probability_weights=True, cluster=True, competing="yes")
@@ -330,4 +332,4 @@ def months_gained(
     method = (
         f"Mean time since the event: area under the Aalen-Johansen cumulative incidence; {error} errors, normal 95 % interval"
     )
-    return Estimates(tidy(rows), "Months gained", method, (LOST, REFERENCES[0]), "forest", notes)
+    return Estimates(tidy(rows), "Months gained", method, (LOST, REFERENCES[0]), "forest", (*notes, *few_notes(groups)))

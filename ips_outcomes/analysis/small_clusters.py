@@ -18,12 +18,10 @@ from numpy.typing import NDArray
 from ips_outcomes.analysis.regression import Fit
 from ips_outcomes.errors import UnsupportedError
 
-__all__ = ["FEW", "MOST_PATTERNS", "Wild", "cr2", "cr2_of_rows", "wild_bootstrap"]
+__all__ = ["MOST_PATTERNS", "Wild", "cr2", "cr2_of_rows", "wild_bootstrap"]
 
 Floats = NDArray[np.floating]
 
-#: Below this many clusters the plain sandwich is too small to be trusted.
-FEW = 30
 #: Up to this many clusters, every vector of signs is tried.
 ALL_SIGNS = 12
 #: Patterns of covariates in one cluster for which a matrix of that size is decomposed.

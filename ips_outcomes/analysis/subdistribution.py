@@ -15,6 +15,7 @@ from ips_outcomes.analysis.cox_likelihood import RiskSets, Sums, Ties, binned, r
 from ips_outcomes.analysis.cox_maximum import maximised
 from ips_outcomes.analysis.event_table import EVERY_TIME
 from ips_outcomes.analysis.inputs import Data
+from ips_outcomes.analysis.limits import FEW_CLUSTERS
 from ips_outcomes.analysis.supported import supports
 from ips_outcomes.errors import UnsupportedError
 from ips_outcomes.estimates import Estimates
@@ -122,7 +123,7 @@ def fine_gray(
     table = ratio_table(people, beta / scale, errors, event, happened, said)
     table["measure"] = "subdistribution_hazard_ratio"
     notes = people.notes
-    if people.cluster is not None and people.clusters < 30:
+    if people.cluster is not None and people.clusters < FEW_CLUSTERS:
         notes = (*notes, f"{people.clusters} clusters are few: sandwich errors tend to be too small")
     return Estimates(table, "Subdistribution hazard ratio", f"{said}; censoring {censoring.replace('_', ' ')}; two-sided 95 % limits",
                      REFERENCES, "forest", notes)  # fmt: skip

@@ -13,7 +13,7 @@ from ips_outcomes.analysis.event_table import EventTable, event_table
 from ips_outcomes.analysis.folding import Group, WeightType, folded
 from ips_outcomes.analysis.influence import of_hazard, of_survival, remaining
 from ips_outcomes.analysis.inputs import Data, as_list, times_table
-from ips_outcomes.analysis.limits import Scale, limits
+from ips_outcomes.analysis.limits import FEW_CLUSTERS, Scale, limits, t_quantile
 from ips_outcomes.analysis.supported import supports
 from ips_outcomes.errors import UnsupportedError
 from ips_outcomes.estimates import Estimates, stacked, tidy
@@ -96,11 +96,29 @@ def greenwood(counted: EventTable) -> Floats:
     return ratio(ratio(events, counted.at_risk), remaining(counted.at_risk, events))
 
 
-def bounded(estimate: Floats, std_error: Floats, interval: Scale) -> tuple[Floats, Floats]:
+def degrees_of(*groups: Group) -> float:
+    """Degrees of freedom of limits and p: clusters less one where they are few; none given (NaN) otherwise."""
+    clusters = [group.people.cluster for group in groups if group.people.cluster is not None]
+    number = len(np.unique(np.concatenate(clusters))) if clusters else FEW_CLUSTERS
+    return number - 1.0 if number < FEW_CLUSTERS else float("nan")
+
+
+def few_notes(groups: Sequence[Group]) -> tuple[str, ...]:
+    """What to say where a group's people come in few clusters."""
+    few = {group.name: degrees_of(group) + 1 for group in groups}
+    told = ", ".join(f"{name} {number:.0f}" for name, number in few.items() if np.isfinite(number))
+    if not told:
+        return ()
+    return (
+        f"few clusters ({told}): limits and p-values from t with clusters - 1 degrees of freedom; the errors tend to be too small",
+    )
+
+
+def bounded(estimate: Floats, std_error: Floats, interval: Scale, degrees: float = float("nan")) -> tuple[Floats, Floats]:
     """Limits as R's survfit draws them: cut at 0 and 1, empty for log(-log) at 0 and 1 and for log at 0."""
     if interval not in _SCALES:
         raise UnsupportedError(f"interval is one of {', '.join(_SCALES)}")
-    low, high = limits(estimate, std_error, interval)
+    low, high = limits(estimate, std_error, interval, t_quantile(np.array(degrees)))
     return np.clip(low, 0.0, 1.0), np.clip(high, 0.0, 1.0)
 
 
@@ -112,7 +130,7 @@ def _curve(group: Group, robust: bool, interval: Scale) -> dict[str, Floats]:
     else:
         # at 0 the formula is 0 times infinity: empty, as in R
         std_error = np.where(survival > 0, survival * np.sqrt(np.cumsum(greenwood(counted))), np.nan)
-    low, high = bounded(survival, std_error, interval)
+    low, high = bounded(survival, std_error, interval, degrees_of(group))
     return {
         "time": counted.time, "at_risk": counted.at_risk, "entered": counted.entered, "events": counted.events[:, 0],
         "censored": counted.censored, "estimate": survival, "std_error": std_error, "conf_low": low, "conf_high": high,
@@ -196,7 +214,8 @@ def kaplan_meier(
     said = {"outcome": event, "measure": "survival", "method": "Kaplan-Meier"}
     rows = stacked([named(_curve(group, robust, interval), group) | said for group in found])
     method = f"Kaplan-Meier; {_method(robust, cluster)}, 95 % interval {_SCALES[interval]}"
-    return Estimates(tidy(rows), "Kaplan-Meier", method, (KAPLAN_MEIER, THERNEAU if robust else GREENWOOD), "steps")
+    return Estimates(tidy(rows), "Kaplan-Meier", method, (KAPLAN_MEIER, THERNEAU if robust else GREENWOOD), "steps",
+                     few_notes(found))  # fmt: skip
 
 
 @supports(entry=True, frequency_weights=True, probability_weights=True, cluster=True, competing="refused, or censored on request")
@@ -252,7 +271,7 @@ def nelson_aalen(
             std_error = np.sqrt(of_hazard(group.people, counted).variance())
         else:
             std_error = np.sqrt(np.cumsum(ratio(ratio(counted.events[:, 0], counted.at_risk), counted.at_risk)))
-        low, high = limits(hazard, std_error, interval)
+        low, high = limits(hazard, std_error, interval, t_quantile(np.array(degrees_of(group))))
         parts.append(named({
             "time": counted.time, "at_risk": counted.at_risk, "entered": counted.entered, "events": counted.events[:, 0],
             "censored": counted.censored, "estimate": hazard, "std_error": std_error, "conf_low": np.maximum(low, 0.0),
@@ -262,7 +281,8 @@ def nelson_aalen(
     error = _method(robust, cluster) if robust else "Aalen's errors"
     scale = _SCALES["log"] if interval == "log" else "symmetric, cut at 0"
     references = (AALEN, THERNEAU) if robust else (AALEN,)
-    return Estimates(tidy(rows), "Cumulative hazard", f"Nelson-Aalen; {error}, 95 % interval {scale}", references, "steps")
+    return Estimates(tidy(rows), "Cumulative hazard", f"Nelson-Aalen; {error}, 95 % interval {scale}", references, "steps",
+                     few_notes(found))  # fmt: skip
 
 
 def _crossing(times: Floats, gone: Floats, probability: float) -> float:
@@ -344,4 +364,4 @@ def survival_quantiles(
                            "measure": "survival_quantile", "method": "Kaplan-Meier quantile"}, group))  # fmt: skip
     table = stacked(rows)
     method = f"Quantiles of the Kaplan-Meier curve; limits where its 95 % limits cross ({_method(robust, cluster)}, {_SCALES[interval]})"
-    return Estimates(tidy(table), "Quantiles of time", method, (KAPLAN_MEIER, BROOKMEYER), "forest")
+    return Estimates(tidy(table), "Quantiles of time", method, (KAPLAN_MEIER, BROOKMEYER), "forest", few_notes(found))

@@ -10,10 +10,10 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from ips_outcomes.analysis.event_table import WeightType
-from ips_outcomes.analysis.few_clusters import ONE_DECIDES, arms_of_rows, few, note, quantile, small_error, t_p
+from ips_outcomes.analysis.few_clusters import ONE_DECIDES, arms_of_rows, few, note, small_error
 from ips_outcomes.analysis.few_clusters import REFERENCES as CR2_REFERENCES
-from ips_outcomes.analysis.limits import limits
-from ips_outcomes.analysis.person_months import FEWEST_CLUSTERS, MonthsData, MonthsMatrix, months_matrix, reference_of
+from ips_outcomes.analysis.limits import FEW_CLUSTERS, limits, t_p, t_quantile
+from ips_outcomes.analysis.person_months import MonthsData, MonthsMatrix, months_matrix, reference_of
 from ips_outcomes.analysis.supported import supports
 from ips_outcomes.errors import UnsupportedError
 from ips_outcomes.estimates import Estimates, tidy
@@ -215,7 +215,7 @@ def trends(
     error = np.where(np.isfinite(estimate), np.where(error < CRUMB, 0.0, error), np.nan)
     who, degrees = arms_of_rows(matrix, base), table["degrees_of_freedom"].to_numpy(dtype=float)
     small = (table["group"] + table["contrast"]).map({name: few(matrix, arms) for name, arms in who.items()}).to_numpy(dtype=bool)
-    low, high = limits(estimate, error, "plain", quantile(degrees))
+    low, high = limits(estimate, error, "plain", t_quantile(degrees))
     with np.errstate(invalid="ignore", divide="ignore"):
         p_value = t_p(np.where(error > 0, estimate / error, np.nan), degrees)
     said = np.select(
@@ -229,7 +229,7 @@ def trends(
         table = table.drop(columns="degrees_of_freedom")
     short = [f"{name}: {round(float(n))} people; robust errors of so few are too small"
              for name, n in zip(matrix.arms, matrix.in_arms(matrix.count), strict=True)
-             if n < FEWEST_CLUSTERS and not few(matrix, who[name])]  # fmt: skip
+             if n < FEW_CLUSTERS and not few(matrix, who[name])]  # fmt: skip
     short += note(matrix, who, degrees)
     how = "CR2" if small.all() else f"{correction} (CR2 and t where clusters are few)" if small.any() else correction
     units = "people" if matrix.cluster is None else str(cluster)

@@ -38,8 +38,8 @@ HALVINGS = 64
 FAR = 40.0
 
 
-def newcombe(e1: Floats, n1: Floats, e0: Floats, n0: Floats) -> Limits:
-    """Newcombe's hybrid score interval of a risk difference, from two Wilson intervals.
+def newcombe(e1: Floats, n1: Floats, e0: Floats, n0: Floats, quantile: float = Z95) -> Limits:
+    """Newcombe's hybrid score interval of a risk difference, from two Wilson intervals, so many errors wide.
 
     Examples
     --------
@@ -47,8 +47,8 @@ def newcombe(e1: Floats, n1: Floats, e0: Floats, n0: Floats) -> Limits:
     >>> round(float(low[0]), 4), round(float(high[0]), 4)
     (-0.3158, 0.7178)
     """
-    low1, high1 = wilson(e1, n1)
-    low0, high0 = wilson(e0, n0)
+    low1, high1 = wilson(e1, n1, quantile)
+    low0, high0 = wilson(e0, n0, quantile)
     with np.errstate(invalid="ignore", divide="ignore"):
         p1, p0 = e1 / n1, e0 / n0
         difference = p1 - p0

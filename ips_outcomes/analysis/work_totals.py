@@ -11,9 +11,9 @@ from numpy.typing import NDArray
 
 from ips_outcomes.analysis.curves import contrast_influence, curves, size
 from ips_outcomes.analysis.event_table import WeightType
-from ips_outcomes.analysis.few_clusters import ONE_DECIDES, arms_of_rows, few, note, quantile, small_error, t_p
+from ips_outcomes.analysis.few_clusters import ONE_DECIDES, arms_of_rows, few, note, small_error
 from ips_outcomes.analysis.few_clusters import REFERENCES as CR2_REFERENCES
-from ips_outcomes.analysis.limits import limits
+from ips_outcomes.analysis.limits import limits, t_p, t_quantile
 from ips_outcomes.analysis.person_months import MonthsData, MonthsMatrix, months_matrix, reference_of
 from ips_outcomes.analysis.supported import supports
 from ips_outcomes.errors import UnsupportedError
@@ -215,7 +215,7 @@ def months_in_work(
     table = pd.DataFrame(rows)
     estimate, who = table["estimate"].to_numpy(dtype=float), arms_of_rows(matrix, base)
     small = (table["group"] + table["contrast"]).map({name: few(matrix, arms) for name, arms in who.items()}).to_numpy(dtype=bool)
-    low, high = limits(estimate, error, "plain", quantile(degrees))
+    low, high = limits(estimate, error, "plain", t_quantile(degrees))
     with np.errstate(invalid="ignore", divide="ignore"):
         p_value = t_p(np.where((table["contrast"] != "") & (error > 0), estimate / error, np.nan), degrees)
     kind = "Welch" if matrix.cluster is None else "clusters"

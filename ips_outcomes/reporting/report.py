@@ -30,7 +30,7 @@ from ips_outcomes.study import Study, as_study
 __all__ = ["write_report"]
 
 #: Packages whose versions can change a number or a picture.
-_VERSIONED = ("numpy", "pandas", "lifelines", "statsmodels", "matplotlib", "pyreadstat", "pandera", "pydantic")
+_VERSIONED = ("numpy", "pandas", "scipy", "formulaic", "lifelines", "matplotlib", "pyreadstat", "pandera", "pydantic")
 
 
 def write_report(study: Study | str | Path, out: str | Path, progress: Tell | None = None) -> Path:
