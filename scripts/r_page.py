@@ -86,9 +86,7 @@ def page() -> str:
             lines.append(_row([f"`{estimator}`", f"`{function}`" if "::" in function else function, "; ".join(d.case.case for d in rows),
                                sum(d.rows for d in rows), told(max(d.estimate for d in rows)), told(max(errors)) if errors else "not compared"]))  # fmt: skip
     lines += ["", "## Compared elsewhere", "", "| estimator | with what, and where |", "| --- | --- |"]
-    lines += [
-        _row([f"`{name}`", agreement.ELSEWHERE[name]]) for name in sorted(agreement.ELSEWHERE)
-    ]
+    lines += [_row([f"`{name}`", agreement.ELSEWHERE[name]]) for name in sorted(agreement.ELSEWHERE)]
     lines += ["", "## Other than R, on purpose", "", "| here | R, and why |", "| --- | --- |"]
     lines += [_row([ours, theirs]) for ours, theirs in DEVIATIONS]
     lines += ["", "## What every estimator respects", "",
