@@ -19,6 +19,7 @@ from ips_outcomes.analysis.rates import employment_rates
 from ips_outcomes.analysis.resampling import bootstrap_interval
 from ips_outcomes.analysis.restricted_mean import longest_horizon, months_gained, rmst
 from ips_outcomes.analysis.subdistribution import fine_gray
+from ips_outcomes.analysis.subgroups import subgroup_effects
 from ips_outcomes.analysis.supported import capabilities
 from ips_outcomes.analysis.survival import kaplan_meier, nelson_aalen, survival_quantiles
 from ips_outcomes.analysis.times_bootstrap import bootstrap_rmst
@@ -55,6 +56,7 @@ __all__ = [
     "proportional_hazards_test",
     "randomisation_test",
     "rmst",
+    "subgroup_effects",
     "survival_quantiles",
     "trends",
 ]

@@ -19,7 +19,8 @@ from scipy import special
 from ips_outcomes.analysis.inputs import yes_no
 from ips_outcomes.analysis.limits import FEW_CLUSTERS
 from ips_outcomes.analysis.regression import Fit, Model, firth_profile, fit_model, ratio_or_difference
-from ips_outcomes.analysis.small_clusters import ALL_SIGNS, cr2, wild_bootstrap
+from ips_outcomes.analysis.regression_errors import Errors, combination_error
+from ips_outcomes.analysis.small_clusters import ALL_SIGNS, wild_bootstrap
 from ips_outcomes.errors import UnsupportedError
 
 __all__ = [
@@ -36,7 +37,6 @@ __all__ = [
 ]
 
 Floats = NDArray[np.float64]
-Errors: TypeAlias = Literal["model", "robust"]
 Population: TypeAlias = Literal["fixed", "sampled"]
 SmallClusters: TypeAlias = Literal["cr2", "wild"]
 
@@ -257,33 +257,8 @@ class _Comparison:
 
     def _errors(self, slope: Floats, own: Floats | None = None) -> tuple[float, float]:
         """Standard error of a combination of coefficients (plus each row's ``own`` part), and degrees of freedom."""
-        fit, plan = self.fit, self.plan
-        if self.few:
-            assert self.clusters is not None
-            error, degrees = cr2(fit, self.clusters, slope[None, :], frequency=not plan.probability)
-            return float(error[0]), float(degrees[0])
-        if plan.errors == "model":
-            scale = 1.0
-            degrees_left = np.inf
-            if plan.model == "linear":
-                degrees_left = float(self.weight.sum()) - len(slope)
-                scale = float(self.weight @ (self.y - fit.mean) ** 2) / degrees_left if degrees_left > 0 else np.nan
-            return float(np.sqrt(scale * (slope @ fit.bread @ slope))), degrees_left
-        parts = fit.scores() @ (fit.bread @ slope)
-        if own is not None:
-            parts = parts + own
-        people, coefficients = float(self.people.sum()), len(slope)
-        if self.clusters is not None:
-            units = np.bincount(self.clusters, weights=parts)
-            factor = len(units) / (len(units) - 1)
-            if not plan.probability:
-                factor *= (people - 1) / (people - coefficients)
-            return float(np.sqrt(factor * (units**2).sum())), np.inf
-        if plan.probability:
-            return float(np.sqrt(people / (people - 1) * (parts**2).sum())), np.inf
-        # a row of several people is so many equal contributions
-        factor = people / (people - coefficients) if plan.model == "linear" else 1.0
-        return float(np.sqrt(factor * (parts**2 / self.weight).sum())), np.inf
+        plan = self.plan
+        return combination_error(self.fit, slope, own, errors=plan.errors, clusters=self.clusters, frequency=not plan.probability)
 
     def _row(
         self, measure: str, other: str, estimate: float, errors: tuple[float, float], method: str, *, ratio: bool

@@ -12,12 +12,10 @@ from ips_outcomes.followup.first_job import first_job_times
 from ips_outcomes.followup.grid import BREAK, DEAD, REASONS, Grid
 from ips_outcomes.followup.jobs import JobMonths
 from ips_outcomes.loaders import Cohort
-from ips_outcomes.study import Study, Subgroup
+from ips_outcomes.study import Study
+from ips_outcomes.study.conditions import subgroup_levels
 
-__all__ = ["UNKNOWN", "FollowUp", "follow_up"]
-
-#: The level of people for whom a baseline column is not known.
-UNKNOWN = "Unknown"
+__all__ = ["FollowUp", "follow_up"]
 
 
 @dataclass(frozen=True)
@@ -145,19 +143,8 @@ def _baseline(grid: Grid, primary: Answer) -> pd.DataFrame:
     known = (year != -1).all(1) & (year.shape[1] == 12)
     table["months_in_work_before"] = pd.arrays.IntegerArray((year == 1).sum(1).astype(np.int64), ~known)
     for name, subgroup in study.subgroups.items():
-        table[name] = _levels(table[subgroup.column], subgroup)
+        table[name] = subgroup_levels(table, subgroup)
     return table
-
-
-def _levels(values: pd.Series, subgroup: Subgroup) -> np.ndarray:
-    if subgroup.values is not None:
-        member = values.isin(subgroup.values)
-    else:
-        numbers = values.astype("Float64").fillna(np.nan).to_numpy(dtype=float)
-        low = -np.inf if subgroup.at_least is None else subgroup.at_least
-        high = np.inf if subgroup.at_most is None else subgroup.at_most
-        member = pd.Series((numbers >= low) & (numbers <= high), index=values.index)
-    return np.where(values.isna(), UNKNOWN, np.where(member, subgroup.label, subgroup.label_other)).astype(object)
 
 
 def _by_arm(study: Study, grid: Grid, chosen: np.ndarray) -> dict[str, int]:

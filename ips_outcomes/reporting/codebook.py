@@ -9,12 +9,12 @@ import pandas as pd
 
 from ips_outcomes.errors import UnsupportedError
 from ips_outcomes.followup import FollowUp
-from ips_outcomes.followup.follow_up import UNKNOWN
 from ips_outcomes.followup.grid import REASONS
 from ips_outcomes.loaders.schemas import SCHEMAS
 from ips_outcomes.reporting.definition_words import every_setting
 from ips_outcomes.reporting.words import Words, words
 from ips_outcomes.study import Study
+from ips_outcomes.study.conditions import UNKNOWN
 
 __all__ = ["CODEBOOK", "Entry", "analysis_tables", "codebook", "missing_letters"]
 

@@ -2,11 +2,17 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
-__all__ = ["BASELINE_COLUMNS", "Subgroup"]
+__all__ = ["BASELINE_COLUMNS", "UNKNOWN", "Subgroup", "subgroup_levels"]
+
+#: The level of people for whom a condition cannot be answered.
+UNKNOWN = "Unknown"
 
 #: Columns of `participants` that a subgroup may look at. All are fixed at the
 #: index date, so a condition on anything later cannot be written at all.
@@ -58,3 +64,49 @@ class Subgroup(BaseModel):
         low = f"{self.at_least:g} <= " if self.at_least is not None else ""
         high = f" <= {self.at_most:g}" if self.at_most is not None else ""
         return f"{low}{self.column}{high}"
+
+    @property
+    def columns(self) -> tuple[str, ...]:
+        """The baseline columns that the condition looks at."""
+        return (self.column,)
+
+    @property
+    def labels(self) -> tuple[str, ...]:
+        """Names of the levels in the order they are shown, unknown not among them."""
+        return (self.label, self.label_other)
+
+    @property
+    def reference_label(self) -> str:
+        """The level that others are compared with."""
+        return self.label_other
+
+
+def subgroup_levels(table: pd.DataFrame, subgroup: Subgroup) -> NDArray[Any]:
+    """The level of each row of a table that has the condition's columns.
+
+    Parameters
+    ----------
+    table : pandas.DataFrame
+        One row a person, with the columns of ``subgroup.columns``.
+    subgroup : Subgroup
+
+    Returns
+    -------
+    array of str
+        One of ``subgroup.labels``, or "Unknown" where the condition cannot be answered.
+
+    Examples
+    --------
+    >>> young = Subgroup(label="Young", label_other="Older", column="age", at_most=30)
+    >>> subgroup_levels(pd.DataFrame({"age": [25, 40, None]}), young).tolist()
+    ['Young', 'Older', 'Unknown']
+    """
+    values = table[subgroup.column]
+    if subgroup.values is not None:
+        member = values.isin(subgroup.values)
+    else:
+        numbers = values.astype("Float64").fillna(np.nan).to_numpy(dtype=float)
+        low = -np.inf if subgroup.at_least is None else subgroup.at_least
+        high = np.inf if subgroup.at_most is None else subgroup.at_most
+        member = pd.Series((numbers >= low) & (numbers <= high), index=values.index)
+    return np.where(values.isna(), UNKNOWN, np.where(member, subgroup.label, subgroup.label_other)).astype(object)
