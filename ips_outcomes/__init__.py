@@ -42,6 +42,7 @@ if TYPE_CHECKING:
         proportional_hazards_test,
         randomisation_test,
         rmst,
+        subgroup_effects,
         survival_quantiles,
         trends,
     )
@@ -54,7 +55,7 @@ if TYPE_CHECKING:
     from ips_outcomes.reporting.checking import check_study
     from ips_outcomes.reporting.export import export_study
     from ips_outcomes.simulation import simulate_study
-    from ips_outcomes.study import Study, load_study
+    from ips_outcomes.study import Study, Subgroup, load_study
 
 _HOME = {
     "Cohort": "ips_outcomes.loaders",
@@ -62,6 +63,7 @@ _HOME = {
     "Estimates": "ips_outcomes.estimates",
     "FollowUp": "ips_outcomes.followup",
     "Study": "ips_outcomes.study",
+    "Subgroup": "ips_outcomes.study",
     "StudyError": "ips_outcomes.errors",
     "UnsupportedError": "ips_outcomes.errors",
     "baseline_table": "ips_outcomes.analysis",
@@ -100,6 +102,7 @@ _HOME = {
     "randomisation_test": "ips_outcomes.analysis",
     "rmst": "ips_outcomes.analysis",
     "simulate_study": "ips_outcomes.simulation",
+    "subgroup_effects": "ips_outcomes.analysis",
     "survival_quantiles": "ips_outcomes.analysis",
     "trends": "ips_outcomes.analysis",
     "write_report": "ips_outcomes.reporting",
@@ -112,6 +115,7 @@ __all__ = [
     "FollowUp",
     "Study",
     "StudyError",
+    "Subgroup",
     "UnsupportedError",
     "__version__",
     "baseline_table",
@@ -150,6 +154,7 @@ __all__ = [
     "randomisation_test",
     "rmst",
     "simulate_study",
+    "subgroup_effects",
     "survival_quantiles",
     "trends",
     "write_report",

@@ -55,6 +55,9 @@ ASKED: dict[str, Asked] = {
     "compare_arms": Asked("people", {"outcome": "works", "arm": "arm", "reference": "control"}),
     "employment_curves": Asked("months", {"outcome": "works", "reference": "control", "draws": 500}, drawn=True),
     "panel_effect": Asked("months", {"outcome": "works", "reference": "control", "months": [2, 5, 8]}),
+    "subgroup_effects": Asked(
+        "people", {"subgroups": "site", "outcome": "works", "reference": "control", "draws": 200}, drawn=True
+    ),
     "months_in_work": Asked("months", {"outcome": "works", "reference": "control"}),
     "bootstrap_rmst": Asked("times", {"by": "arm", "horizon": 12, "reference": "control", "replicates": 200}, drawn=True),
     "bootstrap_curves": Asked("months", {"outcome": "works", "reference": "control", "replicates": 200}, drawn=True),
