@@ -18,12 +18,14 @@ from ips_outcomes.analysis.randomisation import randomisation_test
 from ips_outcomes.analysis.rates import employment_rates
 from ips_outcomes.analysis.resampling import bootstrap_interval
 from ips_outcomes.analysis.restricted_mean import longest_horizon, months_gained, rmst
+from ips_outcomes.analysis.smooth_effects import effect_by
 from ips_outcomes.analysis.subdistribution import fine_gray
 from ips_outcomes.analysis.subgroups import subgroup_effects
 from ips_outcomes.analysis.supported import capabilities
 from ips_outcomes.analysis.survival import kaplan_meier, nelson_aalen, survival_quantiles
 from ips_outcomes.analysis.times_bootstrap import bootstrap_rmst
 from ips_outcomes.analysis.trend import trends
+from ips_outcomes.analysis.window_effects import effect_in_windows
 from ips_outcomes.analysis.work_totals import months_in_work
 
 __all__ = [
@@ -35,6 +37,8 @@ __all__ = [
     "compare_arms",
     "cox",
     "cumulative_incidence",
+    "effect_by",
+    "effect_in_windows",
     "employment_curves",
     "employment_rates",
     "event_table",
