@@ -337,6 +337,11 @@ def draw_estimates(estimates: Estimates, *, arms: dict[str, str] | None = None, 
     groups = [g for g in dict.fromkeys(table["group"]) if g]
     canvas = Canvas(words("en"), arms or {g: g for g in groups}, narrow)
     with mpl.rc_context(style.rc()):
+        if "value" in table:
+            # an effect along a number; that file draws with this one's canvas
+            from ips_outcomes.reporting.effect_figures import effect_by_number
+
+            return effect_by_number(estimates, canvas)
         if estimates.shape == "steps":
             return steps(estimates, canvas)
         if estimates.shape == "curve" and table["month"].notna().any() and table["month"].nunique() > 3:
