@@ -58,9 +58,9 @@ ASKED: dict[str, Asked] = {
     "subgroup_effects": Asked(
         "people", {"subgroups": "site", "outcome": "works", "reference": "control", "draws": 200}, drawn=True
     ),
-    "effect_by": Asked("people", {"modifier": "age", "outcome": "works", "reference": "control", "draws": 200}, drawn=True),
+    "effect_by": Asked("people", {"modifier": "age", "outcome": "works", "kind": "rate", "reference": "control", "draws": 200}, drawn=True),
     "effect_in_windows": Asked(
-        "people", {"modifier": "age", "outcome": "works", "reference": "control", "draws": 200}, drawn=True
+        "people", {"modifier": "age", "outcome": "works", "kind": "rate", "reference": "control", "draws": 200}, drawn=True
     ),
     "months_in_work": Asked("months", {"outcome": "works", "reference": "control"}),
     "bootstrap_rmst": Asked("times", {"by": "arm", "horizon": 12, "reference": "control", "replicates": 200}, drawn=True),

@@ -458,3 +458,53 @@ def test_refused_by_curves(data: pd.DataFrame, options: dict[str, object], said:
 def test_refused_by_windows(data: pd.DataFrame, options: dict[str, object], said: str) -> None:
     with pytest.raises(UnsupportedError, match=said):
         effect_in_windows(data, **{"outcome": "works", **FEW, **options})  # type: ignore[arg-type]
+
+
+# ---------------------------------------------------------------- pictures
+
+
+@pytest.mark.parametrize("narrow", [False, True])
+@pytest.mark.parametrize("scale", ["risk_difference", "odds_ratio"])
+def test_the_picture_shows_the_line_and_both_bands(scale: str, narrow: bool) -> None:
+    for function in (effect_by, effect_in_windows):
+        found = function(PEOPLE, "age", "works", scale=scale, **FEW)  # type: ignore[operator]
+        figure = found.plot(narrow=narrow)
+        figure.canvas.draw()
+        axes = figure.axes[0]
+        table, factor = effects(found), 100 if scale == "risk_difference" else 1
+        table = table[table["measure"] == scale]
+        line = axes.lines[0]
+        np.testing.assert_allclose(line.get_xdata(), table["value"])
+        np.testing.assert_allclose(line.get_ydata(), factor * table["estimate"])
+        # two bands, the wider one first and lighter
+        wide, close = axes.collections
+        assert wide.get_alpha() < close.get_alpha()
+        for band, low, high in ((wide, "band_low", "band_high"), (close, "conf_low", "conf_high")):
+            corners = band.get_paths()[0].vertices[:, 1]
+            assert corners.min() == pytest.approx(factor * table[low].min())
+            assert corners.max() == pytest.approx(factor * table[high].max())
+        assert "Does the effect vary with age? p" in axes.get_xlabel()
+        assert axes.get_yscale() == ("log" if scale == "odds_ratio" else "linear")
+        # no mark for a person: one line, the line of no effect, and everybody's where there are windows
+        assert len(axes.lines) == (2 if function is effect_by else 3)
+
+
+def test_people_stand_under_the_picture_only_when_given() -> None:
+    from ips_outcomes.reporting.effect_figures import effect_by_number
+    from ips_outcomes.reporting.figures import Canvas
+    from ips_outcomes.reporting.words import words
+
+    found = effect_by(PEOPLE, "age", "works", cluster="region", **FEW)  # type: ignore[arg-type]
+    canvas = Canvas(words("en"), {"ips": "IPS", "control": "Ordinary"})
+    assert len(effect_by_number(found, canvas).axes) == 1
+    counts = pd.DataFrame({"group": ["ips", "ips", "control", "control"], "value_low": [20, 30] * 2, "value_high": [30, 40] * 2,
+                           "n": pd.array([41, pd.NA, 52, 63], dtype="Int64")})  # fmt: skip
+    below = effect_by_number(found, canvas, counts=counts).axes[1]
+    told = [text.get_text() for text in below.texts]
+    assert {"IPS", "Ordinary", "41", "52", "63", "\u2013"} <= set(told)
+
+
+def test_nothing_to_draw_is_said() -> None:
+    debts = PEOPLE.assign(hours=PEOPLE["hours"] - 30)
+    with pytest.raises(UnsupportedError, match="no effect to draw"):
+        effect_by(debts, "age", "hours", scale="mean_ratio", **FEW).plot()  # type: ignore[arg-type]
