@@ -17,6 +17,7 @@ from ips_outcomes.analysis.smooth_fit import SmoothFit, SmoothRows, curve_of
 from ips_outcomes.analysis.splines import NaturalSpline, spline_of
 from ips_outcomes.analysis.window_effects import windows_of
 from ips_outcomes.errors import UnsupportedError
+from ips_outcomes.followup import FollowUp
 
 GOLDEN = Path(__file__).parent / "golden"
 GRID = [20, 25, 30, 35, 40, 45, 50, 55]
@@ -508,3 +509,37 @@ def test_nothing_to_draw_is_said() -> None:
     debts = PEOPLE.assign(hours=PEOPLE["hours"] - 30)
     with pytest.raises(UnsupportedError, match="no effect to draw"):
         effect_by(debts, "age", "hours", scale="mean_ratio", **FEW).plot()  # type: ignore[arg-type]
+
+
+# ---------------------------------------------------------------- a study
+
+
+def test_a_study_is_asked_by_its_names(demo_followup: FollowUp) -> None:
+    followed = demo_followup
+    found = effect_by(followed, at=12, cluster="centre", draws=100)
+    rows = effects(found)
+    assert set(rows["outcome"]) == {followed.study.primary_definition}
+    assert set(rows["month"]) == {12}
+    # the same people, as a plain table
+    month = followed.person_months.query("month == 12").set_index("person_id")[followed.study.primary_definition]
+    plain = followed.baseline.assign(works=followed.baseline["person_id"].map(month))
+    direct = effect_by(plain, "age", "works", reference=followed.study.reference, cluster="centre", draws=100)
+    np.testing.assert_allclose(rows["estimate"], effects(direct)["estimate"], rtol=1e-9)
+    assert any("6 clusters are few" in note for note in found.notes)
+    # people who leave the country are not observed in all months
+    months = effect_by(followed, kind="months", end=12, draws=100)
+    assert set(effects(months)["time"]) == {12}
+    assert effects(months)["conf_low"].notna().all()
+    windows = effect_in_windows(followed, kind="months", end=12, draws=100)
+    assert abs(effects(windows)["estimate"].mean() - effects(months)["estimate"].mean()) < 0.5
+
+
+def test_windows_of_months_are_months_in_work_of_each() -> None:
+    data = long(PEOPLE)
+    table = effects(effect_in_windows(data, "age", "working", kind="months", width=120, step=60, **FEW))  # type: ignore[arg-type]
+    for row in table.to_dict("records"):
+        inside = data[data["age"].between(row["value_low"], row["value_high"])]
+        gained = months_in_work(inside, outcome="working", reference="control").table
+        direct = gained[gained["contrast"] != ""].iloc[0]
+        assert row["estimate"] == pytest.approx(direct["estimate"])
+        assert row["std_error"] == pytest.approx(direct["std_error"])
