@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -22,7 +23,7 @@ from ips_outcomes.followup import FollowUp
 GOLDEN = Path(__file__).parent / "golden"
 GRID = [20, 25, 30, 35, 40, 45, 50, 55]
 NUMBERS = ["estimate", "std_error", "conf_low", "conf_high", "p_value"]
-FEW = {"reference": "control", "draws": 200}
+FEW: dict[str, Any] = {"reference": "control", "draws": 200}
 
 
 def golden(name: str) -> pd.DataFrame:
@@ -53,9 +54,9 @@ test_row.__test__ = False  # type: ignore[attr-defined]
 
 # ---------------------------------------------------------------- against R
 
-ADJUSTED = {"outcome": "works", "adjust": ["sex", "score"]}
-HOURS = {"outcome": "hours", "adjust": "sex"}
-CASES: dict[str, dict[str, object]] = {
+ADJUSTED: dict[str, Any] = {"outcome": "works", "adjust": ["sex", "score"]}
+HOURS: dict[str, Any] = {"outcome": "hours", "adjust": "sex"}
+CASES: dict[str, dict[str, Any]] = {
     **{f"plain {s}": {"outcome": "works", "scale": s} for s in ("risk_difference", "risk_ratio", "odds_ratio")},
     "own knots": {"outcome": "works", "knots": [28, 45]},
     **{f"adjusted {s}": ADJUSTED | {"scale": s} for s in ("risk_difference", "odds_ratio", "conditional_odds_ratio")},
@@ -73,7 +74,7 @@ def test_equals_r(case: str) -> None:
     theirs = answers[answers["case"] == case]
     assert len(theirs) >= len(GRID)
     data = long(PEOPLE) if case.startswith("months") else PEOPLE
-    found = effect_by(data, "age", grid=GRID, **FEW, **CASES[case]).table  # type: ignore[arg-type]
+    found = effect_by(data, "age", grid=GRID, **FEW, **CASES[case]).table
     for row in theirs.to_dict("records"):
         value = row["value"]
         mine = found[
@@ -96,7 +97,7 @@ def test_the_answers_of_r_are_all_asked_for() -> None:
 def test_a_straight_line_by_hand() -> None:
     # control: 1 at 20, 2 at 30, 3 at 40 (slope 0.1); ips: 5 at 20, 4 at 30, 3.6 at 40
     people = pd.DataFrame({"arm": ["control"] * 3 + ["ips"] * 3, "age": [20, 30, 40] * 2, "hours": [1.0, 2, 3.6, 5, 4, 3.6]})
-    found = effect_by(people, "age", "hours", grid=[20, 30, 40], spline_df=1, errors="model", **FEW)  # type: ignore[arg-type]
+    found = effect_by(people, "age", "hours", grid=[20, 30, 40], spline_df=1, errors="model", **FEW)
     # slope of control (3.6 - 1) / 20 = 0.13, its mean 2.2 at age 30; of ips -0.07 and 4.2
     table = effects(found)
     assert table["estimate"].to_numpy() == pytest.approx([4.0, 2.0, 0.0])
@@ -115,23 +116,24 @@ def test_two_ages_are_two_groups() -> None:
     # a straight line through two ages is the two groups' own rates
     rng = np.random.default_rng(4)
     people = pd.DataFrame({"arm": ["ips", "control"] * 60, "age": np.repeat([25, 45], 60), "works": rng.integers(0, 2, 120)})
-    found = effects(effect_by(people, "age", "works", spline_df=1, grid=[25, 45], **FEW))  # type: ignore[arg-type]
+    found = effects(effect_by(people, "age", "works", spline_df=1, grid=[25, 45], **FEW))
     for age, row in zip([25, 45], found.to_dict("records"), strict=True):
         p1, p0 = (people.loc[(people["arm"] == a) & (people["age"] == age), "works"].mean() for a in ("ips", "control"))
         assert row["estimate"] == pytest.approx(p1 - p0)
         assert row["std_error"] == pytest.approx(np.sqrt(p1 * (1 - p1) / 30 + p0 * (1 - p0) / 30))
-    by_level = subgroup_effects(people, "age", "works", scale="odds_ratio", **FEW).table  # type: ignore[arg-type]
+    by_level = subgroup_effects(people, "age", "works", scale="odds_ratio", **FEW).table
     interaction = by_level[by_level["measure"] == "interaction"].iloc[0]
-    wald = test_row(effect_by(people, "age", "works", spline_df=1, scale="odds_ratio", **FEW))  # type: ignore[arg-type]
+    wald = test_row(effect_by(people, "age", "works", spline_df=1, scale="odds_ratio", **FEW))
     assert wald["p_value"] == pytest.approx(interaction["p_value"])
 
 
 def test_months_everybody_observed_is_one_regression_of_the_sums() -> None:
     full = PEOPLE.dropna()
     total = full.assign(total=full[[f"m{m}" for m in range(1, 7)]].sum(axis=1))
-    for options in ({}, {"cluster": "region"}, {"cluster": "ward"}, {"adjust": "sex"}):
-        months = effect_by(long(full), "age", "working", kind="months", grid=GRID, **FEW, **options).table  # type: ignore[arg-type]
-        sums = effect_by(total, "age", "total", kind="mean", grid=GRID, **FEW, **options).table  # type: ignore[arg-type]
+    asked: list[dict[str, Any]] = [{}, {"cluster": "region"}, {"cluster": "ward"}, {"adjust": "sex"}]
+    for options in asked:
+        months = effect_by(long(full), "age", "working", kind="months", grid=GRID, **FEW, **options).table
+        sums = effect_by(total, "age", "total", kind="mean", grid=GRID, **FEW, **options).table
         for column in [*NUMBERS, "band_low"]:
             np.testing.assert_allclose(months[column].astype(float), sums[column].astype(float), rtol=1e-9, atol=1e-12)
 
@@ -141,7 +143,7 @@ def test_the_average_of_months_is_that_of_months_in_work() -> None:
     balanced = PEOPLE.assign(half=np.tile([0.0, 1.0], 160))
     balanced = balanced.sort_values(["arm", "half"]).groupby(["arm", "half"]).head(60)
     data = long(balanced.assign(**{f"m{m}": balanced[f"m{m}"].fillna(0) for m in range(1, 7)}))
-    middle = effects(effect_by(data, "half", "working", kind="months", spline_df=1, grid=[0.5], **FEW))  # type: ignore[arg-type]
+    middle = effects(effect_by(data, "half", "working", kind="months", spline_df=1, grid=[0.5], **FEW))
     gained = months_in_work(data, outcome="working", reference="control").table
     difference = gained[gained["contrast"] != ""].iloc[0]
     assert middle["estimate"].iloc[0] == pytest.approx(difference["estimate"])
@@ -176,7 +178,7 @@ def test_windows_by_hand() -> None:
 
 @pytest.mark.parametrize("scale", ["risk_difference", "risk_ratio", "odds_ratio"])
 def test_windows_are_the_arms_compared_in_each(scale: str) -> None:
-    found = effect_in_windows(PEOPLE, "age", "works", scale=scale, **FEW)  # type: ignore[arg-type]
+    found = effect_in_windows(PEOPLE, "age", "works", scale=scale, **FEW)
     table = effects(found)
     assert len(table) > 10
     assert table["value"].is_monotonic_increasing
@@ -224,8 +226,8 @@ def test_the_test_of_windows_by_hand() -> None:
 @pytest.mark.parametrize("scale", ["risk_difference", "odds_ratio"])
 def test_arms_relabelled_turn_the_effect_around(scale: str) -> None:
     for function in (effect_by, effect_in_windows):
-        one = function(PEOPLE, "age", "works", scale=scale, **FEW)  # type: ignore[operator]
-        two = function(PEOPLE, "age", "works", scale=scale, **{**FEW, "reference": "ips"})  # type: ignore[operator]
+        one = function(PEOPLE, "age", "works", scale=scale, **FEW)
+        two = function(PEOPLE, "age", "works", scale=scale, **{**FEW, "reference": "ips"})
         a, b = effects(one), effects(two)
         turn = (lambda x: -x) if scale == "risk_difference" else (lambda x: 1 / x)
         np.testing.assert_allclose(a["estimate"], turn(b["estimate"]), rtol=1e-9, atol=1e-12)
@@ -239,8 +241,8 @@ def test_arms_relabelled_turn_the_effect_around(scale: str) -> None:
 def test_another_unit_moves_the_grid_and_nothing_else(shift: float, stretch: float) -> None:
     moved = PEOPLE.assign(age=PEOPLE["age"] * stretch + shift)
     # inside the range, so that rounding cannot push an end out of it
-    one = effect_by(PEOPLE, "age", "works", grid=[22, 30, 50], **FEW)  # type: ignore[arg-type]
-    two = effect_by(moved, "age", "works", grid=[22 * stretch + shift, 30 * stretch + shift, 50 * stretch + shift], **FEW)  # type: ignore[arg-type]
+    one = effect_by(PEOPLE, "age", "works", grid=[22, 30, 50], **FEW)
+    two = effect_by(moved, "age", "works", grid=[22 * stretch + shift, 30 * stretch + shift, 50 * stretch + shift], **FEW)
     for column in [*NUMBERS, "band_low", "band_high", "statistic"]:
         np.testing.assert_allclose(one.table[column].astype(float), two.table[column].astype(float), rtol=1e-6, atol=1e-9)
 
@@ -248,9 +250,9 @@ def test_another_unit_moves_the_grid_and_nothing_else(shift: float, stretch: flo
 def test_rows_in_another_order_and_the_same_seed() -> None:
     mixed = PEOPLE.sample(frac=1, random_state=2)
     for function in (effect_by, effect_in_windows):
-        one = function(PEOPLE, "age", "works", **FEW).table  # type: ignore[operator]
-        pd.testing.assert_frame_equal(one, function(PEOPLE, "age", "works", **FEW).table)  # type: ignore[operator]
-        two = function(mixed, "age", "works", **FEW).table  # type: ignore[operator]
+        one = function(PEOPLE, "age", "works", **FEW).table
+        pd.testing.assert_frame_equal(one, function(PEOPLE, "age", "works", **FEW).table)
+        two = function(mixed, "age", "works", **FEW).table
         # random numbers go to people in their order: only the band and its test move, a little
         np.testing.assert_allclose(one[NUMBERS[:4]].astype(float), two[NUMBERS[:4]].astype(float), rtol=1e-9, atol=1e-12)
         np.testing.assert_allclose(one["band_low"], two["band_low"], atol=0.15)
@@ -282,14 +284,14 @@ def test_a_bent_effect_is_found_and_a_level_one_is_not() -> None:
     bent = people.assign(hours=noise + (people["arm"] == "ips") * ((people["age"] - 39) / 10) ** 2)
     level = people.assign(hours=noise + (people["arm"] == "ips") * 2 + people["age"] / 10)
     for data, bends in ((bent, True), (level, False)):
-        curve = effect_by(data, "age", "hours", **FEW)  # type: ignore[arg-type]
-        windows = effect_in_windows(data, "age", "hours", **FEW)  # type: ignore[arg-type]
+        curve = effect_by(data, "age", "hours", **FEW)
+        windows = effect_in_windows(data, "age", "hours", **FEW)
         assert bool(test_row(curve, "nonlinearity_test")["p_value"] < 1e-6) is bends
         assert bool(test_row(curve)["p_value"] < 1e-6) is bends
         assert bool(test_row(windows)["p_value"] < 0.01) is bends
     # an effect that is there all along lies within both bands
     for function in (effect_by, effect_in_windows):
-        table = effects(function(level, "age", "hours", **FEW))  # type: ignore[operator]
+        table = effects(function(level, "age", "hours", **FEW))
         assert ((table["band_low"] < 2) & (table["band_high"] > 2)).all()
 
 
@@ -304,23 +306,23 @@ def test_unknown_values_are_left_out_and_counted() -> None:
     gaps.loc[20:23, "works"] = pd.NA
     gaps.loc[30:31, "sex"] = None
     for function in (effect_by, effect_in_windows):
-        found = function(gaps, "age", "works", adjust="sex", **FEW)  # type: ignore[operator]
+        found = function(gaps, "age", "works", adjust="sex", **FEW)
         told = " ".join(found.notes)
         for part in ("7 people left out: age is unknown", "3 rows left out: arm is missing", "4 people left out: the outcome",
                      "2 people left out: a covariate"):  # fmt: skip
             assert part in told
         left = gaps.dropna(subset=["age", "arm", "works", "sex"])
-        direct = function(left, "age", "works", adjust="sex", **FEW)  # type: ignore[operator]
+        direct = function(left, "age", "works", adjust="sex", **FEW)
         np.testing.assert_allclose(found.table["estimate"], direct.table["estimate"], rtol=1e-9)
 
 
 def test_few_events_are_penalised_and_say_so() -> None:
     rare = PEOPLE.assign(works=((PEOPLE["arm"] == "ips") & (PEOPLE["age"] > 40) & (PEOPLE["sex"] == "man")).astype(int))
-    found = effect_by(rare, "age", "works", spline_df=2, **FEW)  # type: ignore[arg-type]
+    found = effect_by(rare, "age", "works", spline_df=2, **FEW)
     assert np.isfinite(effects(found)[NUMBERS].astype(float)).all(axis=None)
     assert any("Firth's penalty" in note for note in found.notes)
     assert effects(found)["method"].str.contains("Firth").all()
-    windows = effect_in_windows(rare, "age", "works", **FEW)  # type: ignore[arg-type]
+    windows = effect_in_windows(rare, "age", "works", **FEW)
     table = effects(windows)
     assert table["few_events"].any()
     assert np.isfinite(table[["estimate", "conf_low", "conf_high"]].astype(float)).all(axis=None)
@@ -328,13 +330,13 @@ def test_few_events_are_penalised_and_say_so() -> None:
 
 def test_few_clusters_have_no_band_and_say_so() -> None:
     for function in (effect_by, effect_in_windows):
-        found = function(PEOPLE, "age", "works", cluster="region", **FEW)  # type: ignore[operator]
+        found = function(PEOPLE, "age", "works", cluster="region", **FEW)
         assert effects(found)[["band_low", "band_high"]].isna().all(axis=None)
         assert effects(found)[["conf_low", "conf_high"]].notna().all(axis=None)
         assert any("7 clusters are few" in note for note in found.notes)
-        many = function(PEOPLE, "age", "works", cluster="ward", **FEW)  # type: ignore[operator]
+        many = function(PEOPLE, "age", "works", cluster="ward", **FEW)
         assert effects(many)[["band_low", "band_high"]].notna().all(axis=None)
-    row = test_row(effect_by(PEOPLE, "age", "hours", cluster="region", **FEW))  # type: ignore[arg-type]
+    row = test_row(effect_by(PEOPLE, "age", "hours", cluster="region", **FEW))
     assert np.isnan(row["statistic"])
     assert 0 < row["p_value"] <= 1
     assert "Bonferroni" in row["method"]
@@ -351,13 +353,13 @@ def test_few_clusters_take_the_smallest_of_the_contrasts() -> None:
     from scipy import stats
 
     p = 2 * stats.t.sf(abs(effect[1] - effect[0]) / error[0], degrees[0])
-    found = effect_by(PEOPLE, "age", "hours", spline_df=1, cluster="region", **FEW)  # type: ignore[arg-type]
+    found = effect_by(PEOPLE, "age", "hours", spline_df=1, cluster="region", **FEW)
     assert test_row(found)["p_value"] == pytest.approx(p)
 
 
 def test_an_outcome_without_scatter_has_no_interval() -> None:
     exact = PEOPLE.assign(hours=5.0 + 2 * (PEOPLE["arm"] == "ips"))
-    found = effect_by(exact, "age", "hours", **FEW)  # type: ignore[arg-type]
+    found = effect_by(exact, "age", "hours", **FEW)
     assert effects(found)["estimate"].to_numpy() == pytest.approx(2.0)
     assert effects(found)[["std_error", "conf_low", "band_low", "p_value"]].isna().all(axis=None)
     assert np.isnan(test_row(found)["p_value"])
@@ -365,9 +367,9 @@ def test_an_outcome_without_scatter_has_no_interval() -> None:
 
 def test_three_arms_are_compared_one_by_one() -> None:
     three = PEOPLE.assign(arm=np.where(PEOPLE.index % 3 == 0, "group", PEOPLE["arm"]))
-    found = effect_by(three, "age", "works", **FEW).table  # type: ignore[arg-type]
+    found = effect_by(three, "age", "works", **FEW).table
     assert set(found["contrast"]) == {"group - control", "ips - control", "group / control", "ips / control"}
-    two = effect_by(three[three["arm"] != "group"], "age", "works", **FEW).table  # type: ignore[arg-type]
+    two = effect_by(three[three["arm"] != "group"], "age", "works", **FEW).table
     np.testing.assert_allclose(
         found[found["contrast"].isin(["ips - control", "ips / control"])]["estimate"], two["estimate"], rtol=1e-9
     )
@@ -375,7 +377,7 @@ def test_three_arms_are_compared_one_by_one() -> None:
 
 def test_a_scale_without_room_is_empty_and_said() -> None:
     debts = PEOPLE.assign(hours=PEOPLE["hours"] - 30)
-    found = effect_by(debts, "age", "hours", scale="mean_ratio", **FEW)  # type: ignore[arg-type]
+    found = effect_by(debts, "age", "hours", scale="mean_ratio", **FEW)
     assert effects(found)["estimate"].isna().all()
     assert any("0 or less" in note for note in found.notes)
 
@@ -410,10 +412,10 @@ def changing(data: pd.DataFrame) -> pd.DataFrame:
         (PEOPLE.assign(one=1.0), {"adjust": "one"}, "constant"),
     ],
 )  # fmt: skip
-def test_refused_by_both(data: pd.DataFrame, options: dict[str, object], said: str) -> None:
+def test_refused_by_both(data: pd.DataFrame, options: dict[str, Any], said: str) -> None:
     for function in (effect_by, effect_in_windows):
         with pytest.raises(UnsupportedError, match=said):
-            function(data, **{"outcome": "works", **FEW, **options})  # type: ignore[operator]
+            function(data, **{"outcome": "works", **FEW, **options})
 
 
 @pytest.mark.parametrize(
@@ -439,9 +441,9 @@ def test_refused_by_both(data: pd.DataFrame, options: dict[str, object], said: s
         (PEOPLE.assign(rare=(PEOPLE.index == 5).astype(float)), {"outcome": "hours", "adjust": "rare"}, "one person alone"),
     ],
 )  # fmt: skip
-def test_refused_by_curves(data: pd.DataFrame, options: dict[str, object], said: str) -> None:
+def test_refused_by_curves(data: pd.DataFrame, options: dict[str, Any], said: str) -> None:
     with pytest.raises(UnsupportedError, match=said):
-        effect_by(data, **{"outcome": "works", **FEW, **options})  # type: ignore[arg-type]
+        effect_by(data, **{"outcome": "works", **FEW, **options})
 
 
 @pytest.mark.parametrize(
@@ -456,9 +458,9 @@ def test_refused_by_curves(data: pd.DataFrame, options: dict[str, object], said:
         (PEOPLE.assign(age=PEOPLE["age"] + 100 * (PEOPLE["arm"] == "ips")), {"width": 150, "step": 150}, "fewer than two windows"),
     ],
 )  # fmt: skip
-def test_refused_by_windows(data: pd.DataFrame, options: dict[str, object], said: str) -> None:
+def test_refused_by_windows(data: pd.DataFrame, options: dict[str, Any], said: str) -> None:
     with pytest.raises(UnsupportedError, match=said):
-        effect_in_windows(data, **{"outcome": "works", **FEW, **options})  # type: ignore[arg-type]
+        effect_in_windows(data, **{"outcome": "works", **FEW, **options})
 
 
 # ---------------------------------------------------------------- pictures
@@ -468,7 +470,7 @@ def test_refused_by_windows(data: pd.DataFrame, options: dict[str, object], said
 @pytest.mark.parametrize("scale", ["risk_difference", "odds_ratio"])
 def test_the_picture_shows_the_line_and_both_bands(scale: str, narrow: bool) -> None:
     for function in (effect_by, effect_in_windows):
-        found = function(PEOPLE, "age", "works", scale=scale, **FEW)  # type: ignore[operator]
+        found = function(PEOPLE, "age", "works", scale=scale, **FEW)
         figure = found.plot(narrow=narrow)
         figure.canvas.draw()
         axes = figure.axes[0]
@@ -495,7 +497,7 @@ def test_people_stand_under_the_picture_only_when_given() -> None:
     from ips_outcomes.reporting.figures import Canvas
     from ips_outcomes.reporting.words import words
 
-    found = effect_by(PEOPLE, "age", "works", cluster="region", **FEW)  # type: ignore[arg-type]
+    found = effect_by(PEOPLE, "age", "works", cluster="region", **FEW)
     canvas = Canvas(words("en"), {"ips": "IPS", "control": "Ordinary"})
     assert len(effect_by_number(found, canvas).axes) == 1
     counts = pd.DataFrame({"group": ["ips", "ips", "control", "control"], "value_low": [20, 30] * 2, "value_high": [30, 40] * 2,
@@ -508,7 +510,7 @@ def test_people_stand_under_the_picture_only_when_given() -> None:
 def test_nothing_to_draw_is_said() -> None:
     debts = PEOPLE.assign(hours=PEOPLE["hours"] - 30)
     with pytest.raises(UnsupportedError, match="no effect to draw"):
-        effect_by(debts, "age", "hours", scale="mean_ratio", **FEW).plot()  # type: ignore[arg-type]
+        effect_by(debts, "age", "hours", scale="mean_ratio", **FEW).plot()
 
 
 # ---------------------------------------------------------------- a study
@@ -536,7 +538,7 @@ def test_a_study_is_asked_by_its_names(demo_followup: FollowUp) -> None:
 
 def test_windows_of_months_are_months_in_work_of_each() -> None:
     data = long(PEOPLE)
-    table = effects(effect_in_windows(data, "age", "working", kind="months", width=120, step=60, **FEW))  # type: ignore[arg-type]
+    table = effects(effect_in_windows(data, "age", "working", kind="months", width=120, step=60, **FEW))
     for row in table.to_dict("records"):
         inside = data[data["age"].between(row["value_low"], row["value_high"])]
         gained = months_in_work(inside, outcome="working", reference="control").table

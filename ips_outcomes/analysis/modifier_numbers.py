@@ -105,6 +105,7 @@ def followed(
     # a column, even where the study calls one of its subgroups the same
     people = people_of(data, {modifier: modifier}, arm, reference, covariates, cluster, month, person_id, None)
     asked = _questions(data, people, [outcome], kind, at, start, end, dead, errors, [], 0)[0]
+    assert asked.kind != "time"
     value = _number(people.table[modifier], modifier)
     columns, known = covariate_columns(people.table, covariates)
     if asked.seen is not None:
