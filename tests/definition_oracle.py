@@ -305,14 +305,14 @@ class DefinitionOracle:
         month = plus(start, m)
         if self.reason(person, month) or not self.pay_is_known(person, month):
             return None
-        if self.rule["wage_subsidy"] != "keep" and self.rule["if_unanswerable"] == "unknown":
-            if not self.scheme_register_speaks(person, month):
-                return None
+        asks = self.rule["wage_subsidy"] != "keep" and self.rule["if_unanswerable"] == "unknown"
+        if asks and not self.scheme_register_speaks(person, month):
+            return None
         for row in self.world.pay:
             # what was paid for a job of no known kind may be pay that counts
-            if (row["person_id"], row["month"], row["kind"]) == (person, month, "unknown") and row["amount_ore"] != 0:
-                if row["basis"] is None or row["basis"] in self.rule["basis"]:
-                    return None
+            blank = (row["person_id"], row["month"], row["kind"]) == (person, month, "unknown") and row["amount_ore"] != 0
+            if blank and (row["basis"] is None or row["basis"] in self.rule["basis"]):
+                return None
         left, stands = self.after_schemes(person, month, self.jobs(person, month, any_day=True))
         return self.pay(person, month, left) if stands else 0
 
@@ -337,7 +337,11 @@ class DefinitionOracle:
             for m in range(-self.world.history, self.world.months + 1):
                 pay, hours = self.pay_of_month(person, m), self.hours_of_month(person, m)
                 in_g = None if pay is None else float(Fraction(12 * pay, self.g_ore(plus((day.year, day.month), m))))
-                found[person, m] = (None if pay is None else float(Fraction(pay, 100)), in_g, None if hours is None else float(hours))
+                found[person, m] = (
+                    None if pay is None else float(Fraction(pay, 100)),
+                    in_g,
+                    None if hours is None else float(hours),
+                )
         return found
 
     def answers(self) -> dict[tuple[str, int], bool | None]:

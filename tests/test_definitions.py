@@ -187,9 +187,7 @@ def amounts(world: World, chosen: dict[str, Any]) -> dict[tuple[str, int], tuple
     """Pay in kroner and in G/12, and weekly hours, as the package has them."""
     months = ips.follow_up(cohort_of(world, {"work": chosen})).person_months
     columns = [months[name] for name in ("person_id", "month", "pay_nok", "pay_g", "weekly_hours")]
-    return {
-        (person, month): tuple(None if pd.isna(v) else v for v in own) for person, month, *own in zip(*columns, strict=True)
-    }
+    return {(person, month): tuple(None if pd.isna(v) else v for v in own) for person, month, *own in zip(*columns, strict=True)}
 
 
 @nasty

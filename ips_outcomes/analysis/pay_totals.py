@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import pandas as pd
-
 from ips_outcomes.analysis.event_table import WeightType
 from ips_outcomes.analysis.person_months import MonthsData, months_matrix, reference_of
 from ips_outcomes.analysis.supported import supports
-from ips_outcomes.analysis.work_totals import RULES, Missing, stretch, table_of, totals
+from ips_outcomes.analysis.work_totals import Missing, rule_of, stretch, table_of, totals
 from ips_outcomes.estimates import Estimates, tidy
 
 __all__ = ["work_sums"]
@@ -93,6 +91,7 @@ def work_sums(
     found = totals(matrix, missing)
     table, references, notes = table_of(found, base, missing, "mean_sum", "mean_difference", "mean_ratio")
     over = f"months {matrix.months[0]} to {matrix.months[-1]}"
-    rule = RULES[missing].replace("that month's rate, and the rates are", "that month's mean, and the means are")
-    method = f"Mean sum of {outcome} over {over}, 0 after death; {rule}"
-    return Estimates(tidy(table.assign(outcome=outcome)), f"Sum of {outcome} over {over}", method, references, "forest", (*found.notes, *notes))
+    method = f"Mean sum of {outcome} over {over}, 0 after death; {rule_of(matrix, missing)}"
+    return Estimates(
+        tidy(table.assign(outcome=outcome)), f"Sum of {outcome} over {over}", method, references, "forest", (*found.notes, *notes)
+    )

@@ -19,7 +19,7 @@ from ips_outcomes.analysis.supported import supports
 from ips_outcomes.errors import UnsupportedError
 from ips_outcomes.estimates import Estimates, tidy
 
-__all__ = ["RULES", "Missing", "Totals", "dead_as_no", "months_in_work", "stretch", "table_of", "totals"]
+__all__ = ["Missing", "Totals", "dead_as_no", "months_in_work", "rule_of", "stretch", "table_of", "totals"]
 
 Floats = NDArray[np.float64]
 Missing = Literal["available", "exclude", "refuse"]
@@ -30,11 +30,17 @@ REFERENCES = (
     "Welch BL. The generalization of 'Student's' problem when several different population variances are involved. "
     "Biometrika 1947;34:28-35. doi:10.1093/biomet/34.1-2.28",
 )
-RULES = {
+_RULES = {
     "available": "a month that was not observed is left out of that month's rate, and the rates are added up",
     "exclude": "people with a month that was not observed are left out",
     "refuse": "every month was observed",
 }
+
+
+def rule_of(matrix: MonthsMatrix, missing: Missing) -> str:
+    """What becomes of months that are not known, in words."""
+    rule = _RULES[missing]
+    return rule.replace("observed", "known").replace("rate", "mean") if matrix.numbers else rule
 
 
 def dead_as_no(matrix: MonthsMatrix) -> MonthsMatrix:
@@ -77,10 +83,10 @@ class Totals:
         people = float(self.gaps.count[unseen.any(axis=1)].sum())
         months = float((self.gaps.count[:, None] * unseen).sum())
         if people:
-            said = f"{round(months)} person-months of {round(people)} people were not observed"
+            said = f"{round(months)} person-months of {round(people)} people were not {'known' if matrix.numbers else 'observed'}"
             if missing == "refuse":
                 raise UnsupportedError(f"{said}: say what to do with them, missing='available' or missing='exclude'")
-            self.notes.append(f"{said}; {RULES[missing]}")
+            self.notes.append(f"{said}; {rule_of(matrix, missing)}")
             if missing == "exclude":
                 self.matrix = self.gaps.where(~unseen.any(axis=1))
         found = curves(self.matrix)
@@ -136,7 +142,7 @@ class Totals:
 
 def totals(matrix: MonthsMatrix, missing: Missing) -> Totals:
     """Mean months in work of each arm of a matrix; see `months_in_work`."""
-    if missing not in RULES:
+    if missing not in _RULES:
         raise UnsupportedError("missing is available, exclude or refuse")
     return Totals(matrix, missing)
 
@@ -215,7 +221,7 @@ def months_in_work(
     matrix = stretch(matrix, start, end)
     found = totals(matrix, missing)
     table, references, notes = table_of(found, base, missing, "months_in_work", "months_in_work_difference")
-    method = f"Mean months with {outcome} over months {matrix.months[0]} to {matrix.months[-1]}, 0 after death; {RULES[missing]}"
+    method = f"Mean months with {outcome} over months {matrix.months[0]} to {matrix.months[-1]}, 0 after death; {_RULES[missing]}"
     table = table.assign(outcome=outcome)
     return Estimates(tidy(table), f"Months with {outcome}", method, references, "forest", (*found.notes, *notes))
 
