@@ -136,6 +136,7 @@ ELSEWHERE = {
     "metafor, sandwich, survey and hand-written R: tests/golden/rates.R",
     "compare_arms, months_in_work, trends, employment_curves under 30 clusters": "clubSandwich: tests/golden/few_clusters.R",
     "hazard_ratio": "survival::coxph: tests/golden/make_golden.R",
+    "work_sums": "stats::t.test, sandwich, clubSandwich: tests/golden/pay_sums.R",
     "subgroup_effects": "glm, lm with sandwich, survival::coxph, clubSandwich: tests/golden/subgroups.R",
     "effect_by": "glm, lm with splines::ns and the delta method, sandwich, clubSandwich: tests/golden/smooth.R",
     "effect_in_windows": "compare_arms in each window, and the test by hand: tests/test_smooth_effects.py",

@@ -63,6 +63,7 @@ ASKED: dict[str, Asked] = {
         "people", {"modifier": "age", "outcome": "works", "kind": "rate", "reference": "control", "draws": 200}, drawn=True
     ),
     "months_in_work": Asked("months", {"outcome": "works", "reference": "control"}),
+    "work_sums": Asked("months", {"outcome": "works", "reference": "control"}),
     "bootstrap_rmst": Asked("times", {"by": "arm", "horizon": 12, "reference": "control", "replicates": 200}, drawn=True),
     "bootstrap_curves": Asked("months", {"outcome": "works", "reference": "control", "replicates": 200}, drawn=True),
     "randomisation_test": Asked("times", {"statistic": "log_rank", "reference": "control", "permutations": 200}, drawn=True),

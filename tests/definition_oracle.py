@@ -297,6 +297,53 @@ class DefinitionOracle:
             return False
         return None if any(verdict is None for verdict in verdicts) else True
 
+    # ------------------------------------------------------------ pay and hours
+
+    def pay_of_month(self, person: str, m: int) -> int | None:
+        """Whole øre in the month, of jobs of the kinds and bases that count, on whatever day, without what schemes take."""
+        start = (self.world.people[person].year, self.world.people[person].month)
+        month = plus(start, m)
+        if self.reason(person, month) or not self.pay_is_known(person, month):
+            return None
+        asks = self.rule["wage_subsidy"] != "keep" and self.rule["if_unanswerable"] == "unknown"
+        if asks and not self.scheme_register_speaks(person, month):
+            return None
+        for row in self.world.pay:
+            # what was paid for a job of no known kind may be pay that counts
+            blank = (row["person_id"], row["month"], row["kind"]) == (person, month, "unknown") and row["amount_ore"] != 0
+            if blank and (row["basis"] is None or row["basis"] in self.rule["basis"]):
+                return None
+        left, stands = self.after_schemes(person, month, self.jobs(person, month, any_day=True))
+        return self.pay(person, month, left) if stands else 0
+
+    def hours_of_month(self, person: str, m: int) -> Fraction | None:
+        """Weekly hours of the jobs behind a yes; nothing at a no; both only where a register of hours speaks."""
+        start = (self.world.people[person].year, self.world.people[person].month)
+        month, works = plus(start, m), self.answer(person, m)
+        if works is None or not any(self.world.feeds[n].layout in KNOWS_HOURS for n in self.job_sources(person, month)):
+            return None
+        if not works:
+            return Fraction(0)
+        left, _ = self.after_schemes(person, month, self.jobs(person, month))
+        hours = [job["weekly_hours"] for job in left]
+        if None in hours or self.jobs(person, month, kinds=["unknown"]):
+            return None
+        return sum((Fraction(str(h)) for h in hours), Fraction(0))
+
+    def amounts(self) -> dict[tuple[str, int], tuple[float | None, float | None, float | None]]:
+        """Kroner, kroner in twelfths of that month's G, and hours a week."""
+        found = {}
+        for person, day in self.world.people.items():
+            for m in range(-self.world.history, self.world.months + 1):
+                pay, hours = self.pay_of_month(person, m), self.hours_of_month(person, m)
+                in_g = None if pay is None else float(Fraction(12 * pay, self.g_ore(plus((day.year, day.month), m))))
+                found[person, m] = (
+                    None if pay is None else float(Fraction(pay, 100)),
+                    in_g,
+                    None if hours is None else float(hours),
+                )
+        return found
+
     def answers(self) -> dict[tuple[str, int], bool | None]:
         months = range(-self.world.history, self.world.months + 1)
         return {(person, m): self.answer(person, m) for person in self.world.people for m in months}

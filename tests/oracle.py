@@ -69,6 +69,7 @@ class Oracle:
         self.deaths: dict[str, date] = {}
         self.residence: dict[str, list[tuple[date, date | None]]] = {}
         self.jobs: dict[tuple[str, tuple[int, int]], set[str]] = {}
+        self.records: dict[tuple[str, tuple[int, int]], list[dict]] = {}
         self.employers: dict[str, set[str]] = {"aa": set(), "a": set()}
         self.files: set[tuple[int, int]] = set()
         self.schemes: dict[str, list[tuple[date, date, str]]] = {}
@@ -138,15 +139,36 @@ class Oracle:
             self.files.add(month)
             day = date(*month, STATUS_DAY)
             table, _ = pyreadstat.read_dta(str(path))
+            seen = set()
             for row in table.to_dict("records"):
                 employer = row[next(name for name in row if name.endswith("lopenr_virksomhet"))]
                 self.employers["a"].add(employer)
                 person = keys.get(row[next(name for name in row if name.endswith("lopenr_person"))])
                 start, end = row["arb_start"], row["arb_slutt"]
+                # a row that says once more what another says is one row
+                said = tuple("" if is_missing(v) else str(v) for v in row.values())
+                if person is not None and said not in seen:
+                    seen.add(said)
+                    self._record(person, month, employer, row)
                 counts = row["arb_syss"] in ("1a", "1b") and not row["arb_type"].startswith(NOT_ORDINARY_TYPES)
                 counts = counts and start <= day and (is_missing(end) or (end >= day and end >= start))
                 if person is not None and counts:
                     self.jobs.setdefault((person, month), set()).add(employer)
+
+    def _record(self, person: str, month: tuple[int, int], employer: str, row: dict) -> None:
+        """A record of the kinds and bases that count, with its pay and hours."""
+        start, end = row["arb_start"], row["arb_slutt"]
+        if row["arb_syss"] not in ("1a", "1b") or row["arb_type"].startswith(NOT_ORDINARY_TYPES):
+            return
+        if not is_missing(end) and end < start:
+            return
+        first, day, following = date(*month, 1), date(*month, STATUS_DAY), date(*plus(month, 1), 1)
+        self.records.setdefault((person, month), []).append({
+            "employer": employer, "some_day": start < following and (is_missing(end) or end >= first),
+            "on_the_day": start <= day and (is_missing(end) or end >= day),
+            "ore": 0 if is_missing(row["lonn_kontant"]) else round(row["lonn_kontant"] * 100),
+            "hours": None if is_missing(row["arb_arbeidstid"]) or row["arb_arbeidstid"] <= 0 else row["arb_arbeidstid"],
+        })  # fmt: skip
 
     def _read_schemes(self) -> None:
         keys = self.lists["lnr_tiltak"]
@@ -195,12 +217,34 @@ class Oracle:
                 left.clear()
         return bool(left)
 
+    def _after_schemes(self, person: str, calendar: tuple[int, int], employers: set[str]) -> set[str]:
+        """Employers that schemes leave, by the strict rule."""
+        day, left = date(*calendar, STATUS_DAY), set(employers)
+        for first, last, employer in self.schemes.get(person, []):
+            if first <= day <= last:
+                left = left - {employer} if employer and employer in self.employers["a"] else set()
+        return left
+
+    def _pay_and_hours(self, person: str, calendar: tuple[int, int], reason: str, works: bool | None) -> dict:
+        """Øre in the month, and hours a week, of ordinary work; before a-ordningen nobody knows."""
+        if reason or calendar < A_ORDNING_PERIOD[0]:
+            return {"ore": None, "hours": None}
+        own = self.records.get((person, calendar), [])
+        payers = self._after_schemes(person, calendar, {r["employer"] for r in own if r["some_day"]})
+        ore = sum(r["ore"] for r in own if r["employer"] in payers)
+        if not works:
+            return {"ore": ore, "hours": 0}
+        left = self._after_schemes(person, calendar, {r["employer"] for r in own if r["on_the_day"]})
+        hours = [r["hours"] for r in own if r["on_the_day"] and r["employer"] in left]
+        return {"ore": ore, "hours": None if None in hours else sum(hours)}
+
     def _cell(self, person: str, month: int) -> dict:
         index = self.people[person]["index"]
         calendar = plus((index.year, index.month), month)
         reason = self._reason(person, calendar)
         answers = {name: None if reason else self._in_work(person, calendar, how) for name, how in DEFINITIONS.items()}
-        return {"calendar": calendar, "observed": not reason, "reason": reason, **answers}
+        amounts = self._pay_and_hours(person, calendar, reason, answers["ordinary"])
+        return {"calendar": calendar, "observed": not reason, "reason": reason, **answers, **amounts}
 
     def _first_job(self, person: str, definition: str = "ordinary") -> dict:
         before = self.cells[person, 0]

@@ -183,6 +183,22 @@ def test_every_month_has_the_oracle_s_answer_and_reason(world: World, chosen: li
         assert differences(found, DefinitionOracle(world, **settings_of_one).answers()) == {}, settings_of_one
 
 
+def amounts(world: World, chosen: dict[str, Any]) -> dict[tuple[str, int], tuple[float | None, ...]]:
+    """Pay in kroner and in G/12, and weekly hours, as the package has them."""
+    months = ips.follow_up(cohort_of(world, {"work": chosen})).person_months
+    columns = [months[name] for name in ("person_id", "month", "pay_nok", "pay_g", "weekly_hours")]
+    return {(person, month): tuple(None if pd.isna(v) else v for v in own) for person, month, *own in zip(*columns, strict=True)}
+
+
+@nasty
+@given(worlds(), definitions())
+def test_every_month_has_the_oracle_s_pay_and_hours(world: World, chosen: dict[str, Any]) -> None:
+    found = amounts(world, chosen)
+    event(f"paid in some month: {any(pay for pay, _, _ in found.values())}")
+    event(f"hours in some month: {any(hours for _, _, hours in found.values())}")
+    assert differences(found, DefinitionOracle(world, **chosen).amounts()) == {}, chosen
+
+
 @st.composite
 def paid_years(draw: st.DrawFn) -> World:
     """Two jobs through the years, that pay what a threshold asks for to the øre, a little less, or nothing."""
@@ -228,6 +244,7 @@ def test_pay_in_g_is_the_oracle_s_to_the_ore(world: World, wage_subsidy: str, mo
     answers, _ = package(world, chosen)
     for settings_of_one, found in zip(chosen, answers, strict=True):
         assert differences(found, DefinitionOracle(world, **settings_of_one).answers()) == {}, settings_of_one
+    assert differences(amounts(world, common), DefinitionOracle(world, **common).amounts()) == {}, common
 
 
 def test_oracle_knows_every_setting() -> None:

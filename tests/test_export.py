@@ -134,7 +134,7 @@ def test_stata_gives_back_the_same_to_two_readers(followed: ips.FollowUp, writte
                 assert days == ([v and date(v // 100, v % 100, 1) for v in values] if kind == "month" else values), column
             else:
                 numbers = [None if isinstance(v, str) or pd.isna(v) else v for v in found]
-                assert numbers == [None if v is None else int(v) for v in values], column
+                assert numbers == [None if v is None else float(v) for v in values], column
     assert all(meta.column_names_to_labels.values())
     assert max(map(len, meta.column_names_to_labels.values())) <= 80
 

@@ -69,6 +69,18 @@ def test_composite_counts_the_dead_as_not_in_work_and_nobody_else(both):
     assert package == {key: False if now["reason"] == "dead" else now["ordinary"] for key, now in oracle.cells.items()}
 
 
+def test_every_cell_has_the_oracle_s_pay_and_hours(both):
+    months, oracle = both[0].person_months, both[1]
+    # whole øre and hundredths of an hour
+    package = {
+        (r.person_id, r.month): tuple(None if pd.isna(v) else round(v * 100) for v in (r.pay_nok, r.weekly_hours))
+        for r in months.itertuples()
+    }
+    hours = {key: None if now["hours"] is None else round(now["hours"] * 100) for key, now in oracle.cells.items()}
+    assert package == {key: (now["ore"], hours[key]) for key, now in oracle.cells.items()}
+    assert sum(now["ore"] is not None and now["ore"] > 0 for now in oracle.cells.values()) > 400
+
+
 @pytest.mark.parametrize("definition", DEFINITIONS)
 def test_rates_have_the_oracle_s_people_and_events_in_every_month(both, definition):
     followed, oracle = both

@@ -13,6 +13,7 @@ from ips_outcomes.analysis.hazard import hazard_ratio
 from ips_outcomes.analysis.incidence import cumulative_incidence
 from ips_outcomes.analysis.lifelines_door import parametric_survival
 from ips_outcomes.analysis.panel import panel_effect
+from ips_outcomes.analysis.pay_totals import work_sums
 from ips_outcomes.analysis.person_months import months_matrix
 from ips_outcomes.analysis.randomisation import randomisation_test
 from ips_outcomes.analysis.rates import employment_rates
@@ -63,4 +64,5 @@ __all__ = [
     "subgroup_effects",
     "survival_quantiles",
     "trends",
+    "work_sums",
 ]

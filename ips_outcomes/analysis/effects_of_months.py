@@ -32,11 +32,14 @@ class PersonMonths:
     value, observed : array, people x months
         ``value`` is 0 where nothing was observed; months after death are observed and 0.
     months : array of int
+    numbers : bool
+        The outcome is an amount, such as pay or hours.
     """
 
     value: Floats
     observed: Floats
     months: Ints
+    numbers: bool = False
 
 
 def person_months(
@@ -62,13 +65,13 @@ def person_months(
     rows = rows.assign(_person=place)[place >= 0]
     if followed:
         rows, dead = rows.assign(_dead=rows["reason"] == "dead"), "_dead"
-    matrix = months_matrix(rows, outcome, month=column, person_id=person_id, cluster="_person", dead=dead)
+    matrix = months_matrix(rows, outcome, month=column, person_id=person_id, cluster="_person", dead=dead, numbers=True)
     assert matrix.cluster is not None
     shape = (len(people), len(matrix.months))
     value, observed = np.zeros(shape), np.zeros(shape)
     at = np.unique(place[place >= 0])[matrix.cluster]
     value[at], observed[at] = matrix.value, np.where(matrix.dead, 1.0, matrix.observed)
-    return PersonMonths(value, observed, matrix.months)
+    return PersonMonths(value, observed, matrix.months, matrix.numbers)
 
 
 class MonthEffects:

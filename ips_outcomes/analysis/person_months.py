@@ -36,7 +36,7 @@ EVERYBODY = "all"
 
 @dataclass(frozen=True)
 class MonthsMatrix:
-    """A checked person x month matrix of a yes/no outcome.
+    """A checked person x month matrix of a yes/no outcome, or of a number.
 
     Attributes
     ----------
@@ -44,7 +44,7 @@ class MonthsMatrix:
     months : array of int
         Months since the index date, ascending: the columns.
     value, observed : array of float, people x months
-        1 and 0; ``value`` is 0 where nothing was observed.
+        1 and 0 (``value`` any number, where ``numbers``); ``value`` is 0 where nothing was observed.
     dead : array of bool, people x months
         Not observed because the person had died.
     arm, stratum : array of int
@@ -55,6 +55,8 @@ class MonthsMatrix:
         How many people the row stands for.
     weight : array of float
         Probability weight of each of them.
+    numbers : bool
+        The outcome is an amount, such as pay or hours, and not yes or no.
     """
 
     outcome: str
@@ -71,6 +73,7 @@ class MonthsMatrix:
     weight: Floats
     weight_type: WeightType = "frequency"
     notes: tuple[str, ...] = ()
+    numbers: bool = False
 
     @property
     def independent(self) -> bool:
@@ -165,8 +168,14 @@ def _levels(values: pd.Series) -> tuple[NDArray[np.int64], tuple[str, ...]]:
     return renumbered[codes], tuple(unique)
 
 
-def _answers(values: pd.Series, name: str) -> Floats:
-    """1, 0 and NaN; true/false without gaps, by far the most common column, needs no checking."""
+def _answers(values: pd.Series, name: str, numbers: bool) -> Floats:
+    """1, 0 and NaN (or any number); true/false without gaps, by far the most common column, needs no checking."""
+    if numbers:
+        found = pd.to_numeric(values, errors="coerce").astype("Float64").to_numpy(dtype=float, na_value=np.nan)
+        bad = int((np.isinf(found) | (np.isnan(found) & values.notna().to_numpy())).sum())
+        if bad:
+            raise UnsupportedError(f"{bad} values of {name} are no finite numbers")
+        return found
     return values.to_numpy(dtype=float) if values.dtype == bool else yes_no(values, name)
 
 
@@ -202,7 +211,7 @@ def _weights(
 def months_matrix(
     data: MonthsData, outcome: str, arm: str | None = None, at: int | Sequence[int] | None = None, *, month: str | None = None,
     person_id: str = "person_id", strata: str | None = None, cluster: str | None = None, weights: str | None = None,
-    weight_type: WeightType = "frequency", dead: str | None = None,
+    weight_type: WeightType = "frequency", dead: str | None = None, numbers: bool = False,
 ) -> MonthsMatrix:  # fmt: skip
     """Put a yes/no outcome into a person x month matrix, checked once.
 
@@ -227,6 +236,8 @@ def months_matrix(
     weight_type : {"frequency", "probability"}
     dead : str, optional
         True/false column of a DataFrame: the person had died. A FollowUp knows.
+    numbers : bool
+        Take any finite number for an outcome, such as pay or hours.
 
     Returns
     -------
@@ -238,7 +249,7 @@ def months_matrix(
     UnsupportedError
         For unknown columns and months, repeated person-months, months that are
         not whole, missing keys, and arms, strata, clusters or weights that
-        change within a person.
+        change within a person; and for a number where yes or no is asked for.
 
     Examples
     --------
@@ -248,6 +259,8 @@ def months_matrix(
     ([[1.0, 0.0], [0.0, 1.0]], [1.0, 2.0], [[1.0, 0.0], [1.0, 1.0]])
     """
     if isinstance(data, MonthsMatrix):
+        if data.numbers and not numbers:
+            raise UnsupportedError(f"{data.outcome} is a number: its sums are those of work_sums")
         return _chosen(data, at)
     followed = not isinstance(data, pd.DataFrame)
     alone = cluster is None or cluster == person_id
@@ -276,10 +289,12 @@ def months_matrix(
     repeated = len(cell) - np.count_nonzero(np.bincount(cell, minlength=shape[0] * shape[1]))
     if repeated:
         raise UnsupportedError(f"{repeated} rows repeat a person and month: one row a person and month is needed")
-    numbers = _answers(table[outcome], outcome)
-    known = ~np.isnan(numbers)
+    answers = _answers(table[outcome], outcome, numbers)
+    known = ~np.isnan(answers)
+    # yes and no are folded as such, however they were asked for
+    numbers = numbers and not np.isin(answers[known], (0.0, 1.0)).all()
     value, observed, gone = np.zeros(shape), np.zeros(shape), np.zeros(shape, dtype=bool)
-    value.ravel()[cell], observed.ravel()[cell] = np.where(known, numbers, 0.0), known
+    value.ravel()[cell], observed.ravel()[cell] = np.where(known, answers, 0.0), known
     if dead or (followed and "reason" in table):
         gone.ravel()[cell] = (yes_no(table[dead], dead) == 1 if dead else (table["reason"] == "dead").to_numpy()) & ~known
     arm_of, arms = _levels(table[arm]) if arm else (np.zeros(len(table), dtype=np.int64), (EVERYBODY,))
@@ -299,14 +314,16 @@ def months_matrix(
         place_of[left] = np.arange(len(left))
         own_arm = place_of[own_arm]
     whole = MonthsMatrix(outcome, grid, value, observed, gone, own_arm, arms, own_stratum, names, own_cluster, count, weight,
-                         weight_type, tuple(notes)).where(count * weight > 0)  # fmt: skip
+                         weight_type, tuple(notes), numbers).where(count * weight > 0)  # fmt: skip
     return _folded(whole)
 
 
 def _folded(matrix: MonthsMatrix) -> MonthsMatrix:
     """Equal people as one row; rows by arm, stratum and cluster, then those who worked most in the first months first."""
     keys = [matrix.arm, matrix.stratum, *([] if matrix.cluster is None else [matrix.cluster]), matrix.weight]
-    first, pattern = fold([*keys, matrix.value == 0, matrix.observed == 0, matrix.dead])
+    # answers are packed into words; amounts are a key a month
+    values = list(matrix.value.T) if matrix.numbers else [matrix.value == 0]
+    first, pattern = fold([*keys, *values, matrix.observed == 0, matrix.dead])
     # people may have clusters of any number; they were numbered by name, so they keep their order
     count = np.bincount(pattern, weights=matrix.count, minlength=len(first)).astype(np.float64)
     rows = matrix.where(np.zeros(0, dtype=np.int64)) if not len(first) else matrix.where(first)  # type: ignore[arg-type]

@@ -108,9 +108,10 @@ def subgroup_effects(
         for times).
     kind : {"rate", "mean", "months", "time"}, optional
         A yes/no outcome in a month; a number; the number of months with a
-        yes/no outcome from ``start`` to ``end`` (after death 0; a month not
-        observed is left out of that month's rate); the time to an event. By
-        default what the outcome looks like.
+        yes/no outcome, or the sum of a number such as pay, from ``start`` to
+        ``end`` (after death 0; a month not observed is left out of that
+        month's rate or mean); the time to an event. By default what the
+        outcome looks like.
     adjust : str or list of str, optional
         Baseline columns. Yes/no outcomes: logistic regression with arm by
         level and the covariates, standardised over the people of the level;
@@ -136,7 +137,8 @@ def subgroup_effects(
         Of the shrunken effects: standard deviation of the subgroups' effects
         around their mean, logarithms for ratios. Default: 0.10 for a risk
         difference, 0.35 for the logarithm of a ratio, a tenth of the months
-        for months, 0.2 standard deviations of the outcome for other numbers.
+        for months, 0.2 standard deviations of the outcome (of each person's
+        sum) for other numbers.
     start, end : int
         First and last month counted, for ``kind="months"``.
     time, event : str, optional
@@ -294,6 +296,13 @@ def _columns(
             raise UnsupportedError(f"{repeated} rows repeat a person and month: one row a person and month is needed")
         found.append((m, rows.set_index(people.person_id)[outcome].reindex(people.ids).reset_index(drop=True)))
     return found
+
+
+def _spread_of_sums(seen: PersonMonths) -> float:
+    """Standard deviation of people's sums; where months are lacking, what is seen stands for them."""
+    known = seen.observed.sum(axis=1)
+    own = seen.value.sum(axis=1)[known > 0] / known[known > 0] * len(seen.months)
+    return float(np.std(own, ddof=1)) if len(own) > 1 else float("nan")
 
 
 class _Family:
@@ -462,6 +471,8 @@ class _Family:
         scale = self.primary[asked.kind]
         if scale in PRIOR:
             return PRIOR[scale]
+        if asked.seen is not None and asked.seen.numbers:
+            return PRIOR_OF_NUMBERS * _spread_of_sums(asked.seen)
         if asked.seen is not None:
             return len(asked.seen.months) / 10
         if asked.column is not None:

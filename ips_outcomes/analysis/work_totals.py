@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from ips_outcomes.analysis.curves import contrast_influence, curves, size
+from ips_outcomes.analysis.curves import CRUMB, curves, size
 from ips_outcomes.analysis.event_table import WeightType
 from ips_outcomes.analysis.few_clusters import ONE_DECIDES, arms_of_rows, few, note, small_error
 from ips_outcomes.analysis.few_clusters import REFERENCES as CR2_REFERENCES
@@ -19,7 +19,7 @@ from ips_outcomes.analysis.supported import supports
 from ips_outcomes.errors import UnsupportedError
 from ips_outcomes.estimates import Estimates, tidy
 
-__all__ = ["Missing", "Totals", "dead_as_no", "months_in_work", "stretch", "totals"]
+__all__ = ["Missing", "Totals", "dead_as_no", "months_in_work", "rule_of", "stretch", "table_of", "totals"]
 
 Floats = NDArray[np.float64]
 Missing = Literal["available", "exclude", "refuse"]
@@ -35,6 +35,12 @@ _RULES = {
     "exclude": "people with a month that was not observed are left out",
     "refuse": "every month was observed",
 }
+
+
+def rule_of(matrix: MonthsMatrix, missing: Missing) -> str:
+    """What becomes of months that are not known, in words."""
+    rule = _RULES[missing]
+    return rule.replace("observed", "known").replace("rate", "mean") if matrix.numbers else rule
 
 
 def dead_as_no(matrix: MonthsMatrix) -> MonthsMatrix:
@@ -56,11 +62,11 @@ def stretch(matrix: MonthsMatrix, start: int, end: int | None) -> MonthsMatrix:
         raise UnsupportedError(
             f"months {start} to {end} are asked for; the data has no month {', '.join(map(str, lacking)) or end}"
         )
-    return months_matrix(replace(matrix), matrix.outcome, at=range(start, end + 1))
+    return months_matrix(replace(matrix), matrix.outcome, at=range(start, end + 1), numbers=matrix.numbers)
 
 
 class Totals:
-    """Mean months in work by arm, with the influence of each row.
+    """Mean months in work (or mean sum of a number over months) by arm, with the influence of each row.
 
     Attributes
     ----------
@@ -77,10 +83,10 @@ class Totals:
         people = float(self.gaps.count[unseen.any(axis=1)].sum())
         months = float((self.gaps.count[:, None] * unseen).sum())
         if people:
-            said = f"{round(months)} person-months of {round(people)} people were not observed"
+            said = f"{round(months)} person-months of {round(people)} people were not {'known' if matrix.numbers else 'observed'}"
             if missing == "refuse":
                 raise UnsupportedError(f"{said}: say what to do with them, missing='available' or missing='exclude'")
-            self.notes.append(f"{said}; {_RULES[missing]}")
+            self.notes.append(f"{said}; {rule_of(matrix, missing)}")
             if missing == "exclude":
                 self.matrix = self.gaps.where(~unseen.any(axis=1))
         found = curves(self.matrix)
@@ -98,27 +104,39 @@ class Totals:
         whose sum over months the mean is; where every month was observed it
         is the linear model of each person's total.
         """
-        sides = [arm] if other is None else [arm, other]
+        return self.error_of({arm: 1.0} if other is None else {arm: 1.0, other: -1.0})
+
+    def ratio_error(self, arm: int, other: int) -> tuple[float, float]:
+        """Of the logarithm of an arm's mean over another's, by the delta method; empty where a mean is not above zero."""
+        if not (self.mean[arm] > 0 and self.mean[other] > 0):
+            return float("nan"), float("nan")
+        return self.error_of({arm: 1.0 / float(self.mean[arm]), other: -1.0 / float(self.mean[other])})
+
+    def error_of(self, parts: dict[int, float]) -> tuple[float, float]:
+        """Of the means of some arms, each multiplied by a number and added up."""
+        sides = list(parts)
         if not few(self.gaps, sides):
-            return self._plain_error(arm, other), float("nan")
+            return self._plain_error(parts), float("nan")
         if not np.isfinite(self.mean[sides]).all():
             return float("nan"), float("nan")
         months = len(self.matrix.months)
-        return small_error(self.matrix, sides, [1.0, -1.0][: len(sides)], np.eye(months), np.ones(months))
+        return small_error(self.matrix, sides, list(parts.values()), np.eye(months), np.ones(months))
 
-    def _plain_error(self, arm: int, other: int | None) -> float:
-        sides = [arm] if other is None else [arm, other]
+    def _plain_error(self, parts: dict[int, float]) -> float:
+        sides = list(parts)
         inside = np.isin(self.matrix.arm, sides)[:, None]
         if not np.isfinite(self.mean[sides]).all():
             return float("nan")
         if self.matrix.cluster is not None:
-            signed = self.influence * inside if other is None else contrast_influence(self.matrix, self.influence, arm, other)
+            factor = np.zeros(len(self.matrix.arms))
+            factor[sides] = list(parts.values())
+            signed = self.influence * factor[self.matrix.arm][:, None]
             return float(size(self.matrix, signed, self.present * inside, len(sides))[0])
         variance = 0.0
-        for side in sides:
+        for side, factor_of in parts.items():
             own, n = self.matrix.arm == side, float(self.n[side])
             sum_of_squares = float(self.matrix.count[own] @ self.influence[own, 0] ** 2)
-            variance += sum_of_squares * n / (n - 1) if n > 1 else float("nan")
+            variance += factor_of**2 * sum_of_squares * n / (n - 1) if n > 1 else float("nan")
         return float(np.sqrt(variance))
 
 
@@ -202,30 +220,64 @@ def months_in_work(
     base = reference_of(data, matrix, reference)
     matrix = stretch(matrix, start, end)
     found = totals(matrix, missing)
-    rows = []
-    for place, name in enumerate(matrix.arms):
-        rows.append({"measure": "months_in_work", "group": name, "contrast": "", "n": round(float(found.n[place])),
-                     "estimate": found.mean[place], "errors": found.error(place)})  # fmt: skip
-    for place, name in enumerate(matrix.arms):
-        if base is not None and place != base:
-            rows.append({"measure": "months_in_work_difference", "group": "", "contrast": f"{name} - {matrix.arms[base]}",
-                         "n": round(float(found.n[place] + found.n[base])), "estimate": found.mean[place] - found.mean[base],
-                         "errors": found.error(place, base)})  # fmt: skip
+    table, references, notes = table_of(found, base, missing, "months_in_work", "months_in_work_difference")
+    method = f"Mean months with {outcome} over months {matrix.months[0]} to {matrix.months[-1]}, 0 after death; {_RULES[missing]}"
+    table = table.assign(outcome=outcome)
+    return Estimates(tidy(table), f"Months with {outcome}", method, references, "forest", (*found.notes, *notes))
+
+
+def table_of(
+    found: Totals, base: int | None, missing: Missing, mean: str, difference: str, ratio: str | None = None
+) -> tuple[pd.DataFrame, tuple[str, ...], tuple[str, ...]]:  # fmt: skip
+    """Rows of the means, of what the arms differ by and of their ratios under these names; references; notes."""
+    matrix = found.gaps
+    others = [] if base is None else [place for place in range(len(matrix.arms)) if place != base]
+    rows = [
+        {"measure": mean, "group": name, "contrast": "", "n": round(float(found.n[place])), "estimate": found.mean[place],
+         "errors": found.error(place)}
+        for place, name in enumerate(matrix.arms)
+    ]  # fmt: skip
+    for measure in (difference, ratio) if ratio else (difference,):
+        for place in others:
+            assert base is not None
+            row = {"measure": measure, "group": "", "contrast": f"{matrix.arms[place]} - {matrix.arms[base]}",
+                   "n": round(float(found.n[place] + found.n[base]))}  # fmt: skip
+            if measure == ratio:
+                errors = found.ratio_error(place, base)
+                # a ratio that has no logarithm stands where it is a number, without an interval
+                over = float(found.mean[base])
+                row |= {"estimate": found.mean[place] / over if over > 0 else np.nan, "errors": errors}
+            else:
+                row |= {"estimate": found.mean[place] - found.mean[base], "errors": found.error(place, base)}
+            rows.append(row)
     error, degrees = np.array([row.pop("errors") for row in rows]).T
     table = pd.DataFrame(rows)
     estimate, who = table["estimate"].to_numpy(dtype=float), arms_of_rows(matrix, base)
     small = (table["group"] + table["contrast"]).map({name: few(matrix, arms) for name, arms in who.items()}).to_numpy(dtype=bool)
+    if matrix.numbers:
+        # where everybody has the same, a crumb of arithmetic is no spread
+        largest = float(np.abs(matrix.value).sum(axis=1).max(initial=0.0))
+        error[error <= CRUMB * np.where(table["measure"] == ratio, 1.0, largest)] = 0.0
     low, high = limits(estimate, error, "plain", t_quantile(degrees))
+    logs = (table["measure"] == ratio).to_numpy(dtype=bool) if ratio else np.zeros(len(table), dtype=bool)
+    apart = estimate.copy()
     with np.errstate(invalid="ignore", divide="ignore"):
-        p_value = t_p(np.where((table["contrast"] != "") & (error > 0), estimate / error, np.nan), degrees)
+        # the error of a ratio is that of its logarithm
+        low[logs], high[logs] = limits(estimate[logs], (error * estimate)[logs], "log", t_quantile(degrees)[logs])
+        apart[logs] = np.log(estimate[logs])
+        p_value = t_p(np.where((table["contrast"] != "") & (error > 0), apart / error, np.nan), degrees)
     kind = "Welch" if matrix.cluster is None else "clusters"
     said = np.where(small, f"clusters, CR2 and t; {missing}", f"{kind}; {missing}")
     said = np.where(np.isfinite(error), said, np.where(small, ONE_DECIDES, "no error: one person or cluster"))
     said = np.where(np.isfinite(estimate), said, "nobody observed in some month")
+    if ratio:
+        # by row: whether the two means have a ratio with a logarithm
+        sides = [[float(found.mean[arm]) for arm in who[group + contrast]] for group, contrast in
+                 zip(table["group"], table["contrast"], strict=True)]  # fmt: skip
+        lacking = np.array([min(side) <= 0 and np.isfinite(side).all() for side in sides]) & logs
+        said = np.where(lacking, "no ratio: a mean is not above zero", said)
     if small.any():
         table = table.assign(degrees_of_freedom=degrees)
-    table = table.assign(outcome=outcome, std_error=error, time=int(matrix.months[-1]), conf_low=low, conf_high=high,
+    table = table.assign(std_error=error, time=int(matrix.months[-1]), conf_low=low, conf_high=high,
                          p_value=p_value, method=said)  # fmt: skip
-    method = f"Mean months with {outcome} over months {matrix.months[0]} to {matrix.months[-1]}, 0 after death; {_RULES[missing]}"
-    return Estimates(tidy(table), f"Months with {outcome}", method, (*REFERENCES, *CR2_REFERENCES) if small.any() else REFERENCES,
-                     "forest", (*found.notes, *note(matrix, who, degrees)))  # fmt: skip
+    return table, (*REFERENCES, *CR2_REFERENCES) if small.any() else REFERENCES, note(matrix, who, degrees)

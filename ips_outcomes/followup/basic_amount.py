@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from ips_outcomes.errors import DataError, Problem
 from ips_outcomes.months import month_label, month_number
 
-__all__ = ["g_of_month"]
+__all__ = ["g_known", "g_of_month"]
 
 _FILE = "grunnbelop.csv"
 
@@ -49,7 +49,7 @@ def g_of_month(calendar_months: Any) -> NDArray[np.int64]:
     months = np.asarray(calendar_months, dtype=np.int64)
     first, amounts = _table()
     last = first[-1] + 11
-    outside = (months < first[0]) | (months > last)
+    outside = ~g_known(months)
     if outside.any():
         rule = (
             f"months {month_label(int(months[outside].min()))} to {month_label(int(months[outside].max()))} have no known G: "
@@ -60,6 +60,20 @@ def g_of_month(calendar_months: Any) -> NDArray[np.int64]:
         )
         raise DataError([Problem(_FILE, rule, remedy, "column valid_from", int(outside.sum()), "person-months")])
     return amounts[np.searchsorted(first, months, side="right") - 1]
+
+
+def g_known(calendar_months: Any) -> NDArray[np.bool_]:
+    """Which calendar months (months since January 1970) the table of G reaches.
+
+    Examples
+    --------
+    >>> from ips_outcomes.months import parse_month
+    >>> g_known([parse_month("2009-04"), parse_month("2009-05")]).tolist()
+    [False, True]
+    """
+    months = np.asarray(calendar_months, dtype=np.int64)
+    first, _ = _table()
+    return (months >= first[0]) & (months <= first[-1] + 11)
 
 
 @cache

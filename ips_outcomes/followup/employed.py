@@ -16,7 +16,7 @@ from ips_outcomes.followup.rule import Rule, rule
 from ips_outcomes.followup.schemes import schemes_known, taken_by_schemes
 from ips_outcomes.study import Definition
 
-__all__ = ["Answer", "answer"]
+__all__ = ["Answer", "answer", "hours_of"]
 
 
 @dataclass(frozen=True)
@@ -27,6 +27,10 @@ class Answer:
     observation: Observation
     unanswerable: NDArray[np.bool_]
     at_stake: NDArray[np.bool_]
+    left: pd.DataFrame
+    """Jobs that count, without those that a scheme names: a row a job and month."""
+    blank: NDArray[np.bool_]
+    """Cells with a job whose kind was left blank: it may count, too."""
     foreign_key: NDArray[np.bool_]
     """A scheme names an employer whose key the month's register never uses."""
     silent: dict[str, NDArray[np.bool_]]
@@ -78,7 +82,7 @@ def answer(jobs: JobMonths, definition: Definition, *, new_employer: bool = Fals
     at_stake = work & (taken.strict != taken.lenient) & seen
     value[~decided] = -1
     return Answer(
-        value, observation, unanswerable, at_stake, taken.foreign_key & seen,
+        value, observation, unanswerable, at_stake, taken.left, blank, taken.foreign_key & seen,
         {r.name: r.silent & seen for r in rules if r.silent.any()}, left_open, turned_down,
     )  # fmt: skip
 
@@ -104,9 +108,14 @@ def _new_jobs(jobs: JobMonths, rows: pd.DataFrame) -> pd.DataFrame:
 
 def _hours_rule(grid: Grid, rows: pd.DataFrame, least: float, silent: NDArray[np.bool_]) -> Rule:
     """Enough hours over the jobs that count; a job without hours leaves it open unless the rest is enough."""
+    total, missing = hours_of(grid, rows)
+    return rule("hours", total >= round(least * 100), left_open=missing, silent=silent)
+
+
+def hours_of(grid: Grid, rows: pd.DataFrame) -> tuple[NDArray[np.int64], NDArray[np.bool_]]:
+    """Weekly hours of the jobs by cell, in hundredths, and the cells with a job of unknown hours."""
     # hundredths of an hour, so that the sum does not depend on the order
     hours = np.rint(rows["weekly_hours"].fillna(0).to_numpy() * 100).astype(np.int64)
     total = np.zeros(grid.shape, dtype=np.int64)
     np.add.at(total, (rows["person"].to_numpy(), rows["column"].to_numpy()), hours)
-    missing = cells(grid, rows[rows["weekly_hours"].isna()])
-    return rule("hours", total >= round(least * 100), left_open=missing, silent=silent)
+    return total, cells(grid, rows[rows["weekly_hours"].isna()])

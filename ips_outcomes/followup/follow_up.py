@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
+from ips_outcomes.followup.amounts import Amounts, amounts
 from ips_outcomes.followup.employed import Answer, answer
 from ips_outcomes.followup.first_job import first_job_times
 from ips_outcomes.followup.grid import BREAK, DEAD, REASONS, Grid
@@ -31,8 +32,10 @@ class FollowUp:
         ``calendar_month`` (yyyymm), ``observed``, ``reason`` (why not),
         ``source_system``, ``crosses_2015_break`` (the person's months 1 to the
         last lie on both sides of January 2015), one nullable true/false column
-        a definition of employed, and ``<primary>_composite`` where the dead
-        count as not in work.
+        a definition of employed, ``<primary>_composite`` where the dead
+        count as not in work, and, of the jobs that the primary definition
+        counts, ``pay_nok`` (kroner in the month), ``pay_g`` (in twelfths of
+        the G of the month) and ``weekly_hours``, missing where not known.
     first_job : pandas.DataFrame
         One row a participant: ``at_risk``, ``not_at_risk_because``, ``time``
         (months), ``event`` (0 censored, 1 first job, 2 death), ``ended_by``.
@@ -96,11 +99,12 @@ def follow_up(cohort: Cohort) -> FollowUp:
     jobs = JobMonths(grid)
     answers = {name: answer(jobs, definition) for name, definition in study.employed.items()}
     primary = answers[study.primary_definition]
-    months = _person_months(grid, answers, study.primary_definition)
+    sums = amounts(jobs, study.employed[study.primary_definition], primary)
+    months = _person_months(grid, answers, study.primary_definition, sums)
     first = first_job_times(grid, jobs, study.employed[study.primary_definition], primary)
     baseline = _baseline(grid, primary)
     flow = pd.concat([cohort.flow, pd.DataFrame(_flow(study, grid, primary, first))], ignore_index=True)
-    quality = pd.concat([cohort.quality, pd.DataFrame(_counted(study, grid, answers, first))], ignore_index=True)
+    quality = pd.concat([cohort.quality, pd.DataFrame(_counted(study, grid, answers, sums, first))], ignore_index=True)
     return FollowUp(study, months, first, baseline, flow, quality)
 
 
@@ -109,7 +113,7 @@ def _nullable(value: np.ndarray) -> pd.arrays.BooleanArray:
     return pd.arrays.BooleanArray(flat == 1, flat == -1)
 
 
-def _person_months(grid: Grid, answers: dict[str, Answer], primary: str) -> pd.DataFrame:
+def _person_months(grid: Grid, answers: dict[str, Answer], primary: str, sums: Amounts) -> pd.DataFrame:
     people, columns = grid.cohort.participants, grid.shape[1]
     seen = answers[primary].observation
     calendar = grid.calendar.ravel()
@@ -132,6 +136,8 @@ def _person_months(grid: Grid, answers: dict[str, Answer], primary: str) -> pd.D
     composite = answers[primary].value.copy()
     composite[seen.reason == DEAD] = 0
     table[f"{primary}_composite"] = _nullable(composite)
+    for name in ("pay_nok", "pay_g", "weekly_hours"):
+        table[name] = getattr(sums, name).ravel()
     return table
 
 
@@ -204,8 +210,10 @@ def _words(texts: dict[str, str], rule: str) -> str:
     return texts[rule]
 
 
-def _counted(study: Study, grid: Grid, answers: dict[str, Answer], first: pd.DataFrame) -> list[dict[str, object]]:
-    """Person-months that are not observed, or that a definition leaves open."""
+def _counted(
+    study: Study, grid: Grid, answers: dict[str, Answer], sums: Amounts, first: pd.DataFrame
+) -> list[dict[str, object]]:  # fmt: skip
+    """Person-months that are not observed, or that a definition or an amount leaves open."""
     rows: list[dict[str, object]] = []
     window = slice(grid.zero + 1, None)
 
@@ -221,6 +229,10 @@ def _counted(study: Study, grid: Grid, answers: dict[str, Answer], first: pd.Dat
     for code, name in enumerate(REASONS[1:], start=1):
         add("follow-up", f"month not observed: {name}", int((reason == code).sum()), reason.size,
             "neither yes nor no", "note" if name in ("dead", "abroad") else "warning", "person-months")  # fmt: skip
+    observed = primary.observation.observed[:, window]
+    for what, amount in (("pay", sums.pay_nok), ("weekly hours", sums.weekly_hours)):
+        add("follow-up", f"{what} not known in an observed month", int((observed & np.isnan(amount[:, window])).sum()),
+            int(observed.sum()), "missing, never 0", "note", "person-months")  # fmt: skip
     for name, given in answers.items():
         definition = study.employed[name]
         seen = int(given.observation.observed[:, window].sum())

@@ -15,7 +15,7 @@ from ips_outcomes.followup.rule import Rule, rule
 from ips_outcomes.followup.schemes import schemes_known, taken_by_schemes
 from ips_outcomes.study import Definition
 
-__all__ = ["asks_pay_in_month", "month_pay_rule", "without", "year_pay_rule"]
+__all__ = ["asks_pay_in_month", "month_pay_rule", "monthly_pay", "without", "year_pay_rule"]
 
 #: A fraction of G is read to six decimals, so that sums and thresholds are compared as whole numbers.
 _MILLION = 1_000_000
@@ -56,13 +56,7 @@ def year_pay_rule(
     answered.
     """
     longer = jobs.with_year_before
-    rows = new(longer, counted(longer, definition, any_day=True))
-    taken = taken_by_schemes(longer, definition, rows)
-    pay = np.where(taken.counts, _pay_of(longer, definition, taken.left), 0)
-    observation = longer.observation(definition)
-    seen = observation.observed & _spoken(observation, longer.paid_sources)
-    if definition.wage_subsidy != "keep" and definition.if_unanswerable == "unknown":
-        seen &= schemes_known(longer.grid)
+    pay, seen = monthly_pay(longer, definition, new(longer, counted(longer, definition, any_day=True)))
     whole = _over_a_year(seen.astype(np.int64)) == YEAR_BEFORE + 1
     g = np.zeros(seen.shape, dtype=np.int64)
     g[seen] = g_of_month(longer.grid.calendar[seen])
@@ -70,6 +64,23 @@ def year_pay_rule(
     enough = _over_a_year(pay) * (12 * _MILLION) >= _millionths(definition.minimum_yearly_pay_g or 0) * _over_a_year(g)
     back = (jobs.grid.months >= 1) & (jobs.grid.months <= YEAR_BEFORE)
     return rule("pay_in_year", enough, silent=~whole | back[None, :])
+
+
+def monthly_pay(
+    jobs: JobMonths, definition: Definition, rows: pd.DataFrame
+) -> tuple[NDArray[np.int64], NDArray[np.bool_]]:  # fmt: skip
+    """Pay of the jobs in the rows in each month, whole øre, without what schemes take; and where it is known.
+
+    It is known where the month is observed and a source of pay speaks for it,
+    and one of schemes where these subtract.
+    """
+    taken = taken_by_schemes(jobs, definition, rows)
+    pay = np.where(taken.counts, _pay_of(jobs, definition, taken.left), 0)
+    observation = jobs.observation(definition)
+    known = observation.observed & _spoken(observation, jobs.paid_sources)
+    if definition.wage_subsidy != "keep" and definition.if_unanswerable == "unknown":
+        known &= schemes_known(jobs.grid)
+    return pay, known
 
 
 def _over_a_year(monthly: NDArray[np.int64]) -> NDArray[np.int64]:

@@ -49,6 +49,8 @@ class Entry:
     labels: tuple[tuple[int, str], ...] = ()
     since_1970: bool = False
     reasons: bool = False
+    left_open: str = ""
+    """What an empty cell without a reason means, where it has reasons."""
 
 
 _REASON_WORDS = {
@@ -57,6 +59,10 @@ _REASON_WORDS = {
     "blank": "left blank by the register",
 }  # fmt: skip
 _OPEN = "not known for this definition: a rule has no answer, or the day it looks at is not observed"
+_NO_PAY = "not known in an observed month: no register of pay, or of schemes, speaks for it, or a paid job has no kind"
+_NO_G = "not known in an observed month: the pay is not known, or the month's G is not"
+_NO_HOURS = "not known in an observed month: no register of hours speaks for it, a job lacks them, or the answer is open"
+_WHY = "not known, never 0: the column reason says why; without a reason, "
 _PERSON = Entry("person_id", "text", "The participant's pseudonymous key")
 _ARM = Entry("arm", "text", "Arm")
 _NOT_AT_RISK = "not at risk of a first job"
@@ -104,10 +110,10 @@ CODEBOOK: dict[str, tuple[Entry, ...]] = {
 }  # fmt: skip
 
 
-def missing_letters() -> dict[str, tuple[str, str]]:
+def missing_letters(left_open: str = "") -> dict[str, tuple[str, str]]:
     """Stata's extended missing values: letter and label of each reason; the empty reason is an answer left open."""
     letters = {reason: (chr(ord("a") + i), _REASON_WORDS[reason]) for i, reason in enumerate(REASONS[1:])}
-    return {**letters, "": ("z", _OPEN)}
+    return {**letters, "": ("z", left_open or _OPEN)}
 
 
 def analysis_tables(followed: FollowUp) -> dict[str, pd.DataFrame]:
@@ -153,9 +159,19 @@ def _of_study(study: Study, say: Words) -> dict[str, list[Entry]]:
                             reasons=True))  # fmt: skip
     primary = study.primary_definition
     label = study.employed[primary].label
+    of_jobs = f"jobs that {primary} ({label}) counts, without what schemes take"
     months.append(
         Entry(f"{primary}_composite", "yes/no", f"In work: {label}, the dead counted as not in work", missing=why, reasons=True)
     )
+    months += [
+        Entry("pay_nok", "number", f"Pay in the month, held on its day or not: {of_jobs}", "kroner, with øre as decimals",
+              "0 where nothing was paid; a correction may be negative", _WHY + _NO_PAY, reasons=True, left_open=_NO_PAY),
+        Entry("pay_g", "number", f"Pay in the month in twelfths of the G in force: {of_jobs}", "G/12 of that month",
+              "1 is pay at the rate of one G a year; sums over months divided by 12 are in G", _WHY + _NO_G, reasons=True,
+              left_open=_NO_G),
+        Entry("weekly_hours", "number", f"Agreed weekly hours: {of_jobs}", "hours a week",
+              "from 0; 0 where the answer is no", _WHY + _NO_HOURS, reasons=True, left_open=_NO_HOURS),
+    ]  # fmt: skip
     for name, group in study.subgroups.items():
         levels.append(
             Entry(

@@ -155,7 +155,7 @@ def _codebook_table(book: dict[str, tuple[Entry, ...]]) -> pd.DataFrame:
         for e in entries:
             rows.append({"table": name, "column": e.column, "stata_name": legal[e.column], "type": e.kind, "meaning": e.meaning,
                          "unit": e.unit, "values": e.values or _values(e), "missing_means": e.missing,
-                         "stata_missing": _letters() if e.reasons else ""})  # fmt: skip
+                         "stata_missing": _letters(e.left_open) if e.reasons else ""})  # fmt: skip
     return pd.DataFrame(rows)
 
 
@@ -163,8 +163,8 @@ def _values(entry: Entry) -> str:
     return "yes or no (1 or 0 in CSV and Stata, true or false in Parquet)" if entry.kind == "yes/no" else ""
 
 
-def _letters() -> str:
-    return "; ".join(f".{letter} {text}" for letter, text in missing_letters().values())
+def _letters(left_open: str) -> str:
+    return "; ".join(f".{letter} {text}" for letter, text in missing_letters(left_open).values())
 
 
 def _codebook_page(study: Study, book: dict[str, tuple[Entry, ...]]) -> str:

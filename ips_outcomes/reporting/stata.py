@@ -20,8 +20,9 @@ _STAMP = datetime(2000, 1, 1)
 _NAME, _LABEL, _TEXT = 32, 80, 2045
 _RESERVED = {"_all", "_b", "byte", "_coef", "_cons", "double", "float", "if", "in", "int", "long", "_n", "_pi", "_pred", "_rc", "_skip",
              "strl", "using", "with"}  # fmt: skip
-#: A byte's plain missing value; .a to .z follow it, and the same in value labels, which hold longs.
+#: A byte's plain missing value; .a to .z follow it, and the same in value labels, which hold longs. A double's lie 2**40 apart.
 _BYTE_MISSING, _LONG_MISSING = 101, 2_147_483_621
+_DOUBLE_MISSING, _DOUBLE_STEP = 0x7FE0000000000000, 1 << 40
 _WIDTH = {65530: 1, 65529: 2, 65528: 4, 65527: 4, 65526: 8}
 
 
@@ -57,8 +58,8 @@ def _legal(column: str) -> str:
 def write_stata(table: pd.DataFrame, entries: tuple[Entry, ...], path: Path, title: str) -> None:
     """Write a table as a Stata 14 file (format 118).
 
-    Yes/no columns are bytes 0 and 1; an empty cell of a column with reasons is
-    ``.a`` to ``.z`` by reason, with value labels. Calendar months are %tm and
+    Yes/no columns are bytes 0 and 1, amounts doubles; an empty cell of a
+    column with reasons is ``.a`` to ``.z`` by reason, with value labels. Calendar months are %tm and
     dates %td.
 
     Raises
@@ -76,9 +77,6 @@ def write_stata(table: pd.DataFrame, entries: tuple[Entry, ...], path: Path, tit
             values = _text(values, entry)
         elif entry.kind == "yes/no":
             labels[name] = {0: "no", 1: "yes"}
-            if entry.reasons:
-                marks[place], more = _reasons(values, table["reason"])
-                labels[name] |= more
             values = values.astype("Int8")
         elif entry.kind == "month":
             dates[name] = "tm"
@@ -87,6 +85,10 @@ def write_stata(table: pd.DataFrame, entries: tuple[Entry, ...], path: Path, tit
             dates[name] = "td"
         elif entry.labels:
             labels[name] = {float(code): text for code, text in entry.labels}
+        if entry.reasons:
+            marks[place], more = _reasons(values, table["reason"], entry)
+            labels[name] = labels.get(name, {}) | more
+            values = values if entry.kind == "yes/no" else values.astype("Float64").to_numpy(dtype=float, na_value=np.nan)
         plain[name] = values
     described = {names[e.column]: _short(e.meaning) for e in entries}
     pd.DataFrame(plain).to_stata(path, write_index=False, version=118, byteorder="little", time_stamp=_STAMP, data_label=_short(title),
@@ -113,20 +115,20 @@ def _first_days(months: pd.Series) -> pd.Series:
     return pd.Series(np.where(known, days, np.datetime64("NaT", "s")), index=months.index)
 
 
-def _reasons(values: pd.Series, reason: pd.Series) -> tuple[NDArray[np.uint8], dict[float, str]]:
-    """The byte of each empty cell, 0 elsewhere, and the labels of those that occur."""
+def _reasons(values: pd.Series, reason: pd.Series, entry: Entry) -> tuple[NDArray[np.uint8], dict[float, str]]:
+    """The place in the alphabet of each empty cell's letter, 0 elsewhere, and the labels of the letters."""
     empty = values.isna().to_numpy()
     why = reason.astype(object).where(reason.notna(), "").to_numpy()
     marks, labels = np.zeros(len(values), dtype=np.uint8), dict[float, str]()
-    for name, (letter, text) in missing_letters().items():
+    for name, (letter, text) in missing_letters(entry.left_open).items():
         step = ord(letter) - ord("a") + 1
         labels[_LONG_MISSING + step] = text
-        marks[empty & (why == name)] = _BYTE_MISSING + step
+        marks[empty & (why == name)] = step
     return marks, labels
 
 
 def _mark_missing(path: Path, marks: dict[int, NDArray[np.uint8]], columns: int, rows: int) -> None:
-    """Put extended missing values into byte columns: pandas writes only the plain one."""
+    """Put extended missing values into columns of bytes and doubles: pandas writes only the plain one."""
     if not marks or not rows:
         return
     content = bytearray(path.read_bytes())
@@ -135,11 +137,14 @@ def _mark_missing(path: Path, marks: dict[int, NDArray[np.uint8]], columns: int,
     widths = [_WIDTH.get(int(t), int(t)) for t in types]
     starts, width = np.cumsum([0, *widths]), sum(widths)
     data = np.frombuffer(content, np.uint8, rows * width, int(offsets[9]) + len(b"<data>")).reshape(rows, width)
-    for place, codes in marks.items():
-        if widths[place] != 1:
-            raise AssertionError("a column with reasons is a byte")
-        column = data[:, starts[place]]
-        column[codes > 0] = codes[codes > 0]
+    for place, steps in marks.items():
+        if widths[place] not in (1, 8):
+            raise AssertionError("a column with reasons is a byte or a double")
+        one_byte, chosen = widths[place] == 1, np.flatnonzero(steps)
+        step = steps[chosen].astype(np.int64)
+        values = _BYTE_MISSING + step if one_byte else _DOUBLE_MISSING + _DOUBLE_STEP * step
+        bytes_of = values.astype("<u8").view(np.uint8).reshape(len(values), 8)[:, : widths[place]]
+        data[chosen, starts[place] : starts[place] + widths[place]] = bytes_of
     path.write_bytes(content)
 
 

@@ -42,7 +42,7 @@ Delimiter = Annotated[str, AfterValidator(_one_mark)]
 #: Words that person-month tables use for columns of their own.
 RESERVED = {
     "person_id", "arm", "month", "calendar_month", "observed", "reason", "source_system",
-    "crosses_2015_break", *BASELINE_COLUMNS,
+    "crosses_2015_break", "pay_nok", "pay_g", "weekly_hours", *BASELINE_COLUMNS,
 }  # fmt: skip
 
 
