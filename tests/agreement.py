@@ -137,6 +137,9 @@ ELSEWHERE = {
     "compare_arms, months_in_work, trends, employment_curves under 30 clusters": "clubSandwich: tests/golden/few_clusters.R",
     "hazard_ratio": "survival::coxph: tests/golden/make_golden.R",
     "subgroup_effects": "glm, lm with sandwich, survival::coxph, clubSandwich: tests/golden/subgroups.R",
+    "centre_effects": "metafor::escalc, rma, predict, blup, confint: tests/golden/centres.R",
+    "centre_modifiers": "metafor::rma with mods=: tests/golden/centres.R",
+    "process_table": "by hand; Wilson and Kaplan-Meier as above: tests/test_process.py",
 }
 
 

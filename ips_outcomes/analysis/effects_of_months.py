@@ -94,7 +94,7 @@ class MonthEffects:
             (self.value - self.observed * rate[self.cell]) * np.where(self.observed > 0, share[self.cell], 0.0)
         ).sum(axis=1)
         self.influence = np.nan_to_num(self.influence)
-        full = np.isfinite(self.mean).reshape(levels, 2).all(axis=1) & (self.n.reshape(levels, 2).min(axis=1, initial=0) > 0)
+        full = np.isfinite(self.mean).reshape(levels, 2).all(axis=1) & (self.n.reshape(levels, 2).min(axis=1) > 0)
         self.present = np.flatnonzero(full).tolist()
         self.clusters = None if clusters is None else np.unique(clusters, return_inverse=True)[1].astype(np.int64)
         gaps = int((known & (self.observed.min(axis=1, initial=1.0) == 0)).sum())
