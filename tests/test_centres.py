@@ -207,7 +207,7 @@ def counts_of(*cells: tuple[int, int, int, int]) -> pd.DataFrame:
 
 def test_under_three_centres_nothing_is_pooled() -> None:
     people = one_row_each(counts_of((6, 20, 3, 20), (7, 20, 4, 20)))
-    with pytest.raises(UnsupportedError, match="2 centres have an effect.*subgroup_effects"):
+    with pytest.raises(UnsupportedError, match=r"2 centres have an effect.*subgroup_effects"):
         centre_effects(people, "works", reference="control")
 
 

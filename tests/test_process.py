@@ -48,7 +48,7 @@ def study(
     path.write_text(text, encoding="utf-8")
     trial = pd.read_csv(folder / "trial.csv", sep=";", dtype=str)
     centre = np.where(trial["person"].str[-1].astype(int) % 2 == 1, "North", "South")
-    trial.assign(centre=centre if not centres else centres).to_csv(folder / "trial.csv", sep=";", index=False)
+    trial.assign(centre=centres or centre).to_csv(folder / "trial.csv", sep=";", index=False)
     pd.DataFrame(diary, columns=["person_key", "date", "measure"]).to_csv(folder / "diary.csv", sep=";", index=False)
     (folder / "ratings.csv").write_text("centre;date;measure;value\n" + ratings, encoding="utf-8")
     return path
@@ -100,7 +100,7 @@ def test_days_of_six_people(six: ips.FollowUp) -> None:
     assert table["job_plan_days"].dropna().to_dict() == {"P1": 28, "P2": 29, "P3": 28}
     assert table["employer_contact_days"].dropna().to_dict() == {"P1": 0}
     # to 31 December 2014, the last day of month 21; to death; to the last day in the country
-    assert table["contact_seen"].to_dict() == {p: 661 for p in ("P1", "P2", "P3", "P4")} | {"P5": 10, "P6": 20}
+    assert table["contact_seen"].to_dict() == dict.fromkeys(("P1", "P2", "P3", "P4"), 661) | {"P5": 10, "P6": 20}
     assert table["practice_days"].to_dict() == {"P1": 28, "P2": 29, "P3": 610, "P4": 0, "P5": 0, "P6": 0}
     assert table["practice_ended"].to_dict() == {p: p != "P3" for p in table.index}
     assert table["job_months"].dropna().to_dict() == {"P1": 6, "P2": 7}

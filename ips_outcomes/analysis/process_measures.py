@@ -110,7 +110,8 @@ def process_table(
     """
     table, wanted = _people(data, arm)
     rows: list[dict[str, object]] = []
-    notes: list[str] = []
+    without = int((data if isinstance(data, pd.DataFrame) else data.process)["arm"].isna().sum())
+    notes = [f"{without} rows left out: arm is missing"] if without else []
     if centre_measures is None and not isinstance(data, pd.DataFrame):
         centre_measures = data.centre_measures
     for name in wanted:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
+
 import matplotlib as mpl
 import numpy as np
 import pandas as pd
@@ -197,7 +199,7 @@ def _label_places(x: np.ndarray) -> list[tuple[int, int]]:
     corners = [(1, 1), (-1, 1), (1, -1), (-1, -1)]
     places, near, span = [corners[0]] * len(x), 0, float(np.ptp(x)) or 1.0
     order = np.argsort(x, kind="stable")
-    for before, now in zip(order[:-1], order[1:], strict=True):
+    for before, now in pairwise(order):
         near = near + 1 if x[now] - x[before] < 0.04 * span else 0
         places[now] = corners[near % 4]
     return places
