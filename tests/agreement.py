@@ -140,6 +140,9 @@ ELSEWHERE = {
     "subgroup_effects": "glm, lm with sandwich, survival::coxph, clubSandwich: tests/golden/subgroups.R",
     "effect_by": "glm, lm with splines::ns and the delta method, sandwich, clubSandwich: tests/golden/smooth.R",
     "effect_in_windows": "compare_arms in each window, and the test by hand: tests/test_smooth_effects.py",
+    "centre_effects": "metafor::escalc, rma, predict, blup, confint: tests/golden/centres.R",
+    "centre_modifiers": "metafor::rma with mods=: tests/golden/centres.R",
+    "process_table": "by hand; Wilson and Kaplan-Meier as above: tests/test_process.py",
 }
 
 

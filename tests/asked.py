@@ -17,6 +17,8 @@ from ips_outcomes import Estimates, analysis
 Kind = Literal["times", "people", "months"]
 NUMBERS = ["estimate", "std_error", "conf_low", "conf_high", "p_value", "statistic", "coefficient"]
 REGRESSION = "ips + age"
+#: What the three sites of `people` are rated at.
+CENTRES = pd.DataFrame({"site": ["a", "b", "c"], "centre": ["a", "b", "c"], "fidelity": [101.0, 88.0, 112.0]})
 
 
 @dataclass(frozen=True)
@@ -62,6 +64,10 @@ ASKED: dict[str, Asked] = {
     "effect_in_windows": Asked(
         "people", {"modifier": "age", "outcome": "works", "kind": "rate", "reference": "control", "draws": 200}, drawn=True
     ),
+    "centre_effects": Asked("people", {"outcome": "works", "centre": "site", "reference": "control"}),
+    "centre_modifiers": Asked(
+        "people", {"values": CENTRES, "modifier": "fidelity", "outcome": "works", "centre": "site", "reference": "control"}
+    "process_table": Asked("people", {"centre_measures": CENTRES.assign(measure="fidelity", value=CENTRES["fidelity"])}),
     "months_in_work": Asked("months", {"outcome": "works", "reference": "control"}),
     "work_sums": Asked("months", {"outcome": "works", "reference": "control"}),
     "bootstrap_rmst": Asked("times", {"by": "arm", "horizon": 12, "reference": "control", "replicates": 200}, drawn=True),
@@ -85,7 +91,14 @@ def people(seed: int = 1, n: int = 240) -> pd.DataFrame:
     })  # fmt: skip
     chance = 0.2 + 0.2 * ips + 0.2 * (table["site"] == "a")
     # two centres and people of one age are alike
-    return table.assign(works=(rng.random(n) < chance).astype(int))
+    table["works"] = (rng.random(n) < chance).astype(int)
+    # process records, days and months from inclusion; nothing drawn, so that the rest stays as it was
+    waits = {
+        f"{name}_days": (7 * k * table["person_id"]) % 60 for k, name in enumerate(("contact", "employer_contact", "job_plan"), 1)
+    }
+    seen = {f"{name}_seen": 400 for name in ("contact", "employer_contact", "job_plan")}
+    return table.assign(centre=table["site"], **waits, **seen, job_months=table["time"].where(table["event"] == 1),
+                        job_seen=table["time"], practice_days=table["age"], practice_ended=True)  # fmt: skip
 
 
 def months(seed: int = 1, n: int = 240) -> pd.DataFrame:

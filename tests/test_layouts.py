@@ -29,6 +29,7 @@ ASKED = {
     "residence": {"f_demo"},
     "programmes": {"nav_schemes"},
     "services": {"services", "redcap_repeats"},
+    "centre_measures": {"centre_measures"},
     "participants": {"trial", "redcap_trial"},
 }
 

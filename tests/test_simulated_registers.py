@@ -344,3 +344,28 @@ def test_a_kind_that_there_is_none_of_is_refused(tmp_path: Path, formats: dict[s
     with pytest.raises(ips.UnsupportedError, match=says):
         ips.simulate_study(tmp_path / "x", formats=formats)
     assert not (tmp_path / "x").exists()
+
+
+def test_centres_are_rated_once_a_year(extracts: Path, demo_followup: ips.FollowUp) -> None:
+    table = read(extracts / "centre_measures.csv")
+    assert table.groupby(["senter", "maal"]).size().tolist() == [4] * 12
+    values = table.astype({"verdi": int}).groupby("maal")["verdi"].agg(["min", "max"])
+    assert values.loc["fidelity"].between(25, 125).all() and values.loc["caseload"].between(1, 60).all()
+    kept = demo_followup.centre_measures
+    named = {str(i + 1): f"Centre {letter}" for i, letter in enumerate("ABCDEF")}
+    theirs = sorted(zip(table["senter"].map(named), table["maal"], table["dato"], table["verdi"].astype(float), strict=True))
+    ours = zip(kept["centre"], kept["measure"], kept["date"].dt.strftime("%Y-%m-%d"), kept["value"], strict=True)
+    assert sorted(ours) == theirs
+
+
+def test_the_service_s_own_waits_are_found_again(drawn: Invented, demo_followup: ips.FollowUp, trial: pd.DataFrame) -> None:
+    """Days to the first plan, which no quirk touches, of everybody as they were drawn."""
+    own = drawn.services[drawn.services["form"] == "job_plan"]
+    first = own.groupby("person")["date"].min().to_numpy().astype("datetime64[D]")
+    person = np.sort(own["person"].unique())
+    wanted = pd.Series((first - drawn.people.index_date[person]).astype(int), index=person)
+    # plans drawn for days before inclusion, in the month of inclusion, are set aside
+    table = demo_followup.process["job_plan_days"].astype(float)
+    same = wanted[wanted >= 0]
+    ours = table.iloc[same.index].to_numpy()
+    assert len(same) > 100 and (ours == same.to_numpy()).mean() > 0.99

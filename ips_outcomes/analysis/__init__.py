@@ -2,6 +2,8 @@
 
 from ips_outcomes.analysis.baseline import baseline_table
 from ips_outcomes.analysis.bootstrap import bootstrap_curves
+from ips_outcomes.analysis.centre_modifiers import centre_modifiers
+from ips_outcomes.analysis.centres import centre_effects
 from ips_outcomes.analysis.compare import compare_arms
 from ips_outcomes.analysis.cox_after import proportional_hazards_test
 from ips_outcomes.analysis.cox_predict import predicted_incidence
@@ -15,6 +17,7 @@ from ips_outcomes.analysis.lifelines_door import parametric_survival
 from ips_outcomes.analysis.panel import panel_effect
 from ips_outcomes.analysis.pay_totals import work_sums
 from ips_outcomes.analysis.person_months import months_matrix
+from ips_outcomes.analysis.process_measures import centre_values, process_table
 from ips_outcomes.analysis.randomisation import randomisation_test
 from ips_outcomes.analysis.rates import employment_rates
 from ips_outcomes.analysis.resampling import bootstrap_interval
@@ -35,6 +38,9 @@ __all__ = [
     "bootstrap_interval",
     "bootstrap_rmst",
     "capabilities",
+    "centre_effects",
+    "centre_modifiers",
+    "centre_values",
     "compare_arms",
     "cox",
     "cumulative_incidence",
@@ -58,6 +64,7 @@ __all__ = [
     "panel_effect",
     "parametric_survival",
     "predicted_incidence",
+    "process_table",
     "proportional_hazards_test",
     "randomisation_test",
     "rmst",

@@ -12,6 +12,7 @@ from ips_outcomes.followup.employed import Answer, answer
 from ips_outcomes.followup.first_job import first_job_times
 from ips_outcomes.followup.grid import BREAK, DEAD, REASONS, Grid
 from ips_outcomes.followup.jobs import JobMonths
+from ips_outcomes.followup.process import process_of
 from ips_outcomes.loaders import Cohort
 from ips_outcomes.study import Study
 from ips_outcomes.study.conditions import subgroup_levels
@@ -47,6 +48,19 @@ class FollowUp:
         ``arms`` (people by arm).
     quality : pandas.DataFrame
         Counted rules of the loaders and of the follow-up.
+    process : pandas.DataFrame
+        One row a participant: ``person_id``, ``arm``, ``centre``; whole days
+        from the index date to the first ``contact``, ``employer_contact`` and
+        ``job_plan`` that the service recorded (``contact_days``, missing
+        without one) and how many days one would have been seen
+        (``contact_seen``, missing where no delivery speaks for the person);
+        the same in months for the first job (``job_months``, ``job_seen``,
+        missing for people not at risk of one); ``practice_days``, the longest
+        stretch of work practice begun after inclusion (0 without one), and
+        ``practice_ended``.
+    centre_measures : pandas.DataFrame
+        A row a centre, measure and date: ``centre``, ``source``, ``measure``
+        (fidelity, caseload), ``date``, ``value``.
     """
 
     study: Study
@@ -55,6 +69,8 @@ class FollowUp:
     baseline: pd.DataFrame
     flow: pd.DataFrame
     quality: pd.DataFrame
+    process: pd.DataFrame
+    centre_measures: pd.DataFrame
 
     @property
     def at_risk(self) -> pd.DataFrame:
@@ -104,8 +120,10 @@ def follow_up(cohort: Cohort) -> FollowUp:
     first = first_job_times(grid, jobs, study.employed[study.primary_definition], primary)
     baseline = _baseline(grid, primary)
     flow = pd.concat([cohort.flow, pd.DataFrame(_flow(study, grid, primary, first))], ignore_index=True)
-    quality = pd.concat([cohort.quality, pd.DataFrame(_counted(study, grid, answers, sums, first))], ignore_index=True)
-    return FollowUp(study, months, first, baseline, flow, quality)
+    process, rules = process_of(grid, first)
+    counted = [*_counted(study, grid, answers, sums, first), *rules]
+    quality = pd.concat([cohort.quality, pd.DataFrame(counted)], ignore_index=True)
+    return FollowUp(study, months, first, baseline, flow, quality, process, cohort.centre_measures)
 
 
 def _nullable(value: np.ndarray) -> pd.arrays.BooleanArray:

@@ -124,6 +124,7 @@ def _people(study: Study) -> Cohort:
     return Cohort(
         study=study, participants=participants, keys=keys, employment=nothing, pay=nothing, programmes=programmes,
         residence=residence, benefits=nothing, education=nothing, income=nothing, services=nothing,
+        centre_measures=nothing,
         coverage=registers.load_coverage(study, ledger), flow=pd.DataFrame(ledger.steps), quality=ledger.quality(),
         reconciliation=ledger.reconciliation(), files=ledger.files(), employer_keys={},
     )  # fmt: skip

@@ -9,11 +9,12 @@ import numpy as np
 import pandas as pd
 
 from ips_outcomes.errors import DataError, Problem
-from ips_outcomes.loaders.delivery import Delivery, read_linked
+from ips_outcomes.loaders.delivery import Delivery, read_delivery, read_linked
 from ips_outcomes.loaders.ledger import Ledger, Severity, row_names
 from ips_outcomes.loaders.linking import Engines
 from ips_outcomes.months import NO_MONTH, month_number, parse_month
 from ips_outcomes.study import Study
+from ips_outcomes.study.layout import OF_NOBODY
 
 __all__ = ["Reading", "all_checked", "months", "or_nothing", "stack"]
 
@@ -54,10 +55,13 @@ def all_checked(reading: Reading, *tables: str) -> list[tuple[str, Delivery, pd.
 
 
 def _checked(reading: Reading, name: str) -> tuple[Delivery, pd.DataFrame]:
-    """The rows of known people, without those that repeat others or that cannot be true."""
+    """The rows of known people (of a table of centres, all), without those that repeat others or that cannot be true."""
     ledger = reading.ledger
-    listed = reading.keys[reading.keys["source"] == name]
-    delivery = read_linked(reading.study, name, ledger, listed, reading.engines, reading.tell)
+    if reading.study.layouts[name].table in OF_NOBODY:
+        delivery = read_delivery(reading.study, name, ledger)
+    else:
+        listed = reading.keys[reading.keys["source"] == name]
+        delivery = read_linked(reading.study, name, ledger, listed, reading.engines, reading.tell)
     rows, layout = delivery.rows, delivery.layout
     values = [c for c in rows.columns if c not in ("row", "file")]
     rows = ledger.set_aside(rows, rows.duplicated(values), name, "row that repeats another", "not used", severity="note")
@@ -134,6 +138,6 @@ def stack(parts: list[pd.DataFrame]) -> pd.DataFrame:
     """Parts of one table under each other, in one order whatever order the rows came in."""
     filled = [part for part in parts if len(part)] or parts[:1]
     table = pd.concat(filled, ignore_index=True) if len(filled) > 1 else filled[0].reset_index(drop=True)
-    first = ("person_id", "month", "year", "start", "date", "end", "scheme", "benefit", "employer")
+    first = ("person_id", "centre", "month", "year", "start", "date", "end", "scheme", "benefit", "employer")
     order = [c for c in first if c in table]
     return table.sort_values(order, kind="stable", ignore_index=True)

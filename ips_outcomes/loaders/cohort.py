@@ -30,7 +30,7 @@ class Cohort:
     Attributes
     ----------
     study : Study
-    participants, keys, employment, pay, programmes, residence, coverage, benefits, education, income, services : pandas.DataFrame
+    participants, keys, employment, pay, programmes, residence, coverage, benefits, education, income, services, centre_measures : pandas.DataFrame
         The harmonised tables; columns, units and allowed values stand in
         `ips_outcomes.loaders.schemas.SCHEMAS`.
     flow : pandas.DataFrame
@@ -59,6 +59,7 @@ class Cohort:
     education: pd.DataFrame
     income: pd.DataFrame
     services: pd.DataFrame
+    centre_measures: pd.DataFrame
     flow: pd.DataFrame
     quality: pd.DataFrame
     reconciliation: pd.DataFrame
@@ -123,7 +124,7 @@ def load_cohort(study: Study | str, progress: Callable[[str], None] | None = Non
     keys = pd.concat(key_parts, ignore_index=True) if key_parts else empty("keys")
     coverage = registers.load_coverage(study, ledger)
     with Engines(study.engine) as engines:
-        tables = _tables(Reading(study, keys, ledger, engines, tell))
+        tables = _tables(Reading(study, keys, ledger, engines, tell), set(participants["centre"].dropna()))
     _refuse_outside(study, participants, coverage, ledger)
     participants = _with_age(participants, tables["people"], ledger, study)
     participants = _with_education(participants, tables["education"], ledger, study)
@@ -146,6 +147,7 @@ def load_cohort(study: Study | str, progress: Callable[[str], None] | None = Non
         education=whole("education"),
         income=whole("income"),
         services=whole("services"),
+        centre_measures=whole("centre_measures"),
         flow=pd.DataFrame(ledger.steps),
         quality=ledger.quality(),
         reconciliation=ledger.reconciliation(),
@@ -154,7 +156,7 @@ def load_cohort(study: Study | str, progress: Callable[[str], None] | None = Non
     )
 
 
-def _tables(reading: Reading) -> dict[str, pd.DataFrame]:
+def _tables(reading: Reading, centres: set[str]) -> dict[str, pd.DataFrame]:
     """Every register's table, or the problems of all of them."""
     problems: list[Problem] = []
     # stands in where the population file has problems, so that those of the residence file are told too
@@ -173,6 +175,7 @@ def _tables(reading: Reading) -> dict[str, pd.DataFrame]:
         ("education", lambda: {"education": records.load_education(reading)}),
         ("income", lambda: {"income": records.load_income(reading)}),
         ("services", lambda: {"services": records.load_services(reading)}),
+        ("centre_measures", lambda: {"centre_measures": records.load_centre_measures(reading, centres)}),
     ]
     for name, load in loads:
         reading.tell(name)

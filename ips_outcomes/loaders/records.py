@@ -8,11 +8,15 @@ import numpy as np
 import pandas as pd
 
 from ips_outcomes.loaders.checked import Reading, all_checked, or_nothing, stack
+from ips_outcomes.loaders.ledger import Severity
 from ips_outcomes.loaders.participants import education_level
 from ips_outcomes.loaders.schemas import empty
 from ips_outcomes.study import Benefit
 
-__all__ = ["load_benefits", "load_education", "load_income", "load_services"]
+__all__ = ["POSSIBLE", "load_benefits", "load_centre_measures", "load_education", "load_income", "load_services"]
+
+#: Numbers that a centre's measure can be: 25 items of 1 to 5; people per job specialist.
+POSSIBLE = {"fidelity": (25.0, 125.0), "caseload": (0.0, 200.0)}
 
 _NO_DAY = np.datetime64("NaT", "s")
 
@@ -129,3 +133,31 @@ def load_services(reading: Reading) -> pd.DataFrame:
             "value": value, "file": rows["file"].to_numpy(), "row": rows["row"].to_numpy(),
         }))  # fmt: skip
     return stack(parts) if parts else empty("services")
+
+
+def load_centre_measures(reading: Reading, centres: set[str]) -> pd.DataFrame:
+    """What centres are measured by: fidelity, caseload and others, each with its day.
+
+    Parameters
+    ----------
+    reading : Reading
+    centres : set of str
+        Centres of the participants; rows of others are set aside.
+    """
+    parts, ledger = [], reading.ledger
+    for name, delivery, rows in all_checked(reading, "centre_measures"):
+        rows = rows.assign(measure=or_nothing(rows, "measure", delivery.layout.constants.get("measure")))
+        gap = rows[["centre", "measure", "date", "value"]].isna().any(axis=1)
+        rows = ledger.set_aside(rows, gap, name, "measure of a centre that lacks its centre, name, date or value", "not used")
+        strange = ~rows["centre"].isin(centres)
+        # a whole delivery of centres nobody belongs to means other names than the trial's
+        severity: Severity = "severe" if len(rows) and strange.all() else "warning"
+        rows = ledger.set_aside(rows, strange, name, "measure of a centre that no participant belongs to", "not used", severity)
+        for measure, (low, high) in POSSIBLE.items():
+            out = (rows["measure"] == measure) & ~rows["value"].between(low, high)
+            rows = ledger.set_aside(rows, out, name, f"{measure} below {low:g} or above {high:g}", "not used", "severe")
+        ledger.used(name, rows)
+        columns = {column: rows[column].to_numpy() for column in ("centre", "measure", "date")}
+        parts.append(pd.DataFrame({**columns, "source": name, "value": rows["value"].to_numpy(dtype=float),
+                                   "file": rows["file"].to_numpy(), "row": rows["row"].to_numpy()}))  # fmt: skip
+    return stack(parts) if parts else empty("centre_measures")

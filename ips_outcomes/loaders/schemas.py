@@ -113,6 +113,13 @@ SCHEMAS: dict[str, pa.DataFrameSchema] = {
         "date": _column(_DAY, "Day of the record"),
         "value": _column(float, "Number recorded; 1 where a row is one contact", nullable=True),
     }, strict=True),
+    "centre_measures": pa.DataFrameSchema({
+        "centre": _column(object, "Centre or office, as in participants"),
+        "source": _column(object, "Delivery"),
+        "measure": _column(object, "fidelity (total of IPS-25, 25 to 125), caseload (participants per job specialist), or another"),
+        "date": _column(_DAY, "Day of the rating or count"),
+        "value": _column(float, "The number"),
+    }, strict=True),
     "residence": pa.DataFrameSchema({
         "person_id": _PERSON,
         "resident_from": _column(_DAY, "First day as a resident", nullable=True),

@@ -333,10 +333,15 @@ def draw_estimates(estimates: Estimates, *, arms: dict[str, str] | None = None, 
     narrow : bool
         As wide as a phone instead of a journal page.
     """
+    # here, because that file draws on this one's canvas
+    from ips_outcomes.reporting.centre_figures import centre_figures
+
     table = estimates.table
     groups = [g for g in dict.fromkeys(table["group"]) if g]
     canvas = Canvas(words("en"), arms or {g: g for g in groups}, narrow)
     with mpl.rc_context(style.rc()):
+        if (drawn := centre_figures(estimates, canvas)) is not None:
+            return drawn
         if "value" in table:
             # an effect along a number; that file draws with this one's canvas
             from ips_outcomes.reporting.effect_figures import effect_by_number

@@ -1,4 +1,4 @@
-"""Writing what a service records about its work as a REDCap export.
+"""Writing what a service records about its work as a REDCap export, and what its centres are rated by.
 
 One file holds everything: a row of the baseline event for each participant,
 one of the visit at 12 months for those who came (an event without data is not
@@ -14,11 +14,11 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from ips_outcomes.months import day_in_month
+from ips_outcomes.months import calendar_month, day_in_month
 from ips_outcomes.simulation.files import pick, write_csv
 from ips_outcomes.simulation.people import FIRST_MONTH, People
 
-__all__ = ["draw_services", "write_redcap"]
+__all__ = ["draw_services", "write_centre_measures", "write_redcap"]
 
 _FORMS = {"contact": "contact_date", "employer_contact": "employer_date", "job_plan": "plan_date"}
 _COLUMNS = [
@@ -105,6 +105,27 @@ def write_redcap(folder: Path, truth: dict[str, Any], people: People, took_part:
     if one_arm:
         every = every.drop(columns="arm")
     write_csv(every, folder / "redcap.csv", "utf-8", delimiter=",")
+
+
+def write_centre_measures(folder: Path, truth: dict[str, Any], rng: np.random.Generator) -> None:
+    """Write ``centre_measures.csv``: fidelity and caseload of each centre, rated once a year."""
+    rated, centres = truth["centres"], len(truth["trial"]["centre_shares"])
+    years = np.arange(rated["first_year"], rated["last_year"] + 1)
+    level = rng.normal(rated["fidelity"], rated["fidelity_between"], centres)
+    later = rated["fidelity_a_year"] * np.arange(len(years))
+    fidelity = level[:, None] + later + rng.normal(0, rated["fidelity_within"], (centres, len(years)))
+    caseload = rng.normal(rated["caseload"], rated["caseload_between"], centres)[:, None] + rng.normal(
+        0, rated["caseload_within"], (centres, len(years))
+    )
+    november = day_in_month(calendar_month(years, np.full(len(years), 11)), 1)
+    days = _iso(november[None, :] + rng.integers(0, 30, (centres, len(years))))
+    parts = [
+        pd.DataFrame({"senter": np.repeat(np.arange(1, centres + 1), len(years)), "dato": days.ravel(), "maal": name,
+                      "verdi": values.ravel()})
+        for name, values in {"fidelity": np.rint(np.clip(fidelity, 25, 125)), "caseload": np.rint(np.maximum(caseload, 1))}.items()
+    ]  # fmt: skip
+    table = pd.concat(parts).astype({"verdi": int}).sort_values(["senter", "dato", "maal"], kind="stable")
+    write_csv(table, folder / "centre_measures.csv", "utf-8")
 
 
 def _with_mistakes(quirks: dict[str, Any], people: People, services: pd.DataFrame, rng: np.random.Generator) -> pd.DataFrame:

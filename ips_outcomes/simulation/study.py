@@ -20,7 +20,7 @@ from ips_outcomes.simulation.education import draw_education, write_education, w
 from ips_outcomes.simulation.formats import check_formats, rewrite
 from ips_outcomes.simulation.jobs import draw_jobs, draw_schemes
 from ips_outcomes.simulation.people import People, draw_people, load_truth
-from ips_outcomes.simulation.process import draw_services, write_redcap
+from ips_outcomes.simulation.process import draw_services, write_centre_measures, write_redcap
 from ips_outcomes.simulation.trygd import write_benefits
 
 __all__ = ["DEMO_SEED", "Invented", "draw_study", "generator", "simulate_study"]
@@ -29,7 +29,8 @@ __all__ = ["DEMO_SEED", "Invented", "draw_study", "generator", "simulate_study"]
 DEMO_SEED = 146
 
 # the order is part of what a seed means: new parts are added at the end
-_PARTS = ("", "keys", "benefits", "benefit files", "education", "education files", "income files", "services", "redcap file")
+_PARTS = ("", "keys", "benefits", "benefit files", "education", "education files", "income files", "services", "redcap file",
+          "centre measures")  # fmt: skip
 
 
 def simulate_study(out: str | Path, *, seed: int = DEMO_SEED, participants: int | None = None, one_arm: bool = False,
@@ -138,6 +139,7 @@ def _write(folder: Path, truth: dict[str, Any], seed: int, number: int, *, one_a
     write_education(extracts, truth, people, learned, keys, generator(seed, "education files"))
     write_income(extracts, truth, people, jobs, paid, keys, generator(seed, "income files"))
     write_redcap(extracts, truth, people, took_part, drawn.services, generator(seed, "redcap file"), one_arm=one_arm)
+    write_centre_measures(extracts, truth, generator(seed, "centre measures"))
     rewrite(extracts, formats)
     here = resources.files("ips_outcomes.simulation")
     template = (here / "study_template.toml").read_text(encoding="utf-8")

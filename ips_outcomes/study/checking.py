@@ -12,7 +12,7 @@ from pydantic import ValidationError
 
 from ips_outcomes.errors import Problem
 from ips_outcomes.months import parse_month
-from ips_outcomes.study.layout import CONSTANTS, WORDS, Benefit, Layout, builtin_layouts, load_layout
+from ips_outcomes.study.layout import CONSTANTS, OF_NOBODY, WORDS, Benefit, Layout, builtin_layouts, load_layout
 from ips_outcomes.study.model import RESERVED, Source, Study
 from ips_outcomes.study.pointing import Lines, as_problem, lines_of, place_of
 
@@ -138,7 +138,9 @@ def _check_source(study: Study, name: str, layout: Layout, add: Add) -> None:
     if _needs_period(layout) and source.period is None:
         add(("sources", name, "period"), "the study must say which months this delivery covers",
             'add period = ["2015-01", "2018-12"]')  # fmt: skip
-    if layout.table != "participants" and name not in study.keys:
+    if layout.table in OF_NOBODY and name in study.keys:
+        add(("keys", name), "this delivery holds no people, and so no keys", "remove them")
+    elif layout.table not in ("participants", *OF_NOBODY) and name not in study.keys:
         add(("keys", name), "the study does not say how people are matched to this delivery",
             f"add [keys.{name}] with its linkage file")  # fmt: skip
     if layout.table == "participants" and study.arms and "arm" not in source.columns and not _named(layout, "arm"):

@@ -169,7 +169,8 @@ line, before any data is read. Where only little differs, the study file says so
 - `spell_end = "technical"`: the technical end counts and not the reported one.
 
 `period` is needed where absence from the delivery says something: jobs, schemes, residence, benefits, courses and services.
-A level of education is held until the next one, and a year of income speaks for itself: these need none.
+A level of education is held until the next one, and a year of income speaks for itself: these need none; neither do
+measures of centres, which hold no people and have no `[keys]`.
 
 What a column may become:
 """.replace("\\\\", "\\")

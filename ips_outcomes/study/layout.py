@@ -18,10 +18,32 @@ from pydantic import BaseModel, ConfigDict, Field, field_validator, model_valida
 
 from ips_outcomes.months import parse_month
 
-__all__ = ["CONSTANTS", "ROLES", "WORDS", "Benefit", "Column", "DateKind", "Layout", "Wide", "builtin_layouts", "load_layout"]
+__all__ = [
+    "CONSTANTS",
+    "OF_NOBODY",
+    "ROLES",
+    "WORDS",
+    "Benefit",
+    "Column",
+    "DateKind",
+    "Layout",
+    "Wide",
+    "builtin_layouts",
+    "load_layout",
+]
 
 Table = Literal[
-    "participants", "jobs", "job_months", "people", "residence", "programmes", "benefits", "education", "income", "services"
+    "participants",
+    "jobs",
+    "job_months",
+    "people",
+    "residence",
+    "programmes",
+    "benefits",
+    "education",
+    "income",
+    "services",
+    "centre_measures",
 ]
 Certainty = Literal["verified", "secondary", "derived", "assumed"]
 DateKind = Literal[
@@ -47,6 +69,7 @@ ROLES: dict[str, tuple[str, ...]] = {
     "education": ("person_key", "nus", "year", "start", "end", "completed"),
     "income": ("person_key", "income", "year", "amount"),
     "services": ("person_key", "measure", "date", "value", "instance"),
+    "centre_measures": ("centre", "measure", "date", "value"),
 }  # fmt: skip
 #: What a table cannot do without, in a column or (where one can be) as a constant or by a wide pattern.
 _NEEDED: dict[str, tuple[str, ...]] = {
@@ -54,9 +77,13 @@ _NEEDED: dict[str, tuple[str, ...]] = {
     "people": ("person_key",), "residence": ("person_key", "start", "end"),
     "programmes": ("person_key", "scheme", "start", "end"), "benefits": ("person_key", "start", "end"),
     "education": ("person_key",), "income": ("person_key", "amount"), "services": ("person_key", "date"),
+    "centre_measures": ("centre", "date", "value"),
 }  # fmt: skip
 #: What a table's rows may all have in common.
-CONSTANTS = {"benefits": "benefit", "education": "record", "income": "income", "services": "measure"}
+CONSTANTS = {"benefits": "benefit", "education": "record", "income": "income", "services": "measure",
+             "centre_measures": "measure"}  # fmt: skip
+#: Tables whose rows are of no person, so that no linkage list belongs to them.
+OF_NOBODY = ("centre_measures",)
 #: The words that codes are translated into, where the package knows them all.
 WORDS: dict[tuple[str, str], tuple[str, ...]] = {
     ("participants", "status"): ("included", "declined", "not_eligible"),
@@ -247,6 +274,8 @@ class Layout(_Strict):
             lacking += [] if self.constants else ["constants.record"]
             highest = self.constants.get("record") == "highest"
             lacking += [role for role in (("nus",) if highest else ("start", "end")) if role not in self.columns]
+        if table == "centre_measures" and "measure" not in self.columns and not self.constants:
+            lacking.append("measure")
         if lacking:
             raise ValueError(f"{table} cannot do without {', '.join(dict.fromkeys(lacking))}")
         for role, words in self._translations():
