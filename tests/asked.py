@@ -60,13 +60,16 @@ ASKED: dict[str, Asked] = {
     "subgroup_effects": Asked(
         "people", {"subgroups": "site", "outcome": "works", "reference": "control", "draws": 200}, drawn=True
     ),
-    "effect_by": Asked("people", {"modifier": "age", "outcome": "works", "kind": "rate", "reference": "control", "draws": 200}, drawn=True),
+    "effect_by": Asked(
+        "people", {"modifier": "age", "outcome": "works", "kind": "rate", "reference": "control", "draws": 200}, drawn=True
+    ),
     "effect_in_windows": Asked(
         "people", {"modifier": "age", "outcome": "works", "kind": "rate", "reference": "control", "draws": 200}, drawn=True
     ),
     "centre_effects": Asked("people", {"outcome": "works", "centre": "site", "reference": "control"}),
     "centre_modifiers": Asked(
         "people", {"values": CENTRES, "modifier": "fidelity", "outcome": "works", "centre": "site", "reference": "control"}
+    ),
     "process_table": Asked("people", {"centre_measures": CENTRES.assign(measure="fidelity", value=CENTRES["fidelity"])}),
     "months_in_work": Asked("months", {"outcome": "works", "reference": "control"}),
     "work_sums": Asked("months", {"outcome": "works", "reference": "control"}),
