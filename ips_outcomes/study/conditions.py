@@ -79,7 +79,7 @@ class Subgroup(Rule):
 
     label: str = ""
     label_other: str = ""
-    breaks: tuple[Limit, ...] | None = Field(None, min_length=1)
+    breaks: tuple[Limit, ...] | None = None
     own_labels: tuple[str, ...] | None = Field(None, alias="labels")
     levels: Literal["each"] | None = None
     reference: str | None = None

@@ -88,7 +88,6 @@ def as_problem(file: str, details: Any, lines: Lines, root: type[BaseModel], who
 
 #: What pydantic says in its own terms, said in a reader's.
 _PLAIN = {
-    "too_short": ("this list is empty", "name at least one, or leave the key out"),
     "finite_number": ("this is a number", "write one that has an end"),
     "tuple_type": ("this is a list", 'write it in brackets, such as ["2015-01", "2018-12"]'),
     "dict_type": ("this is a table of keys, not a single value", "see the study file that ips-outcomes demo writes"),

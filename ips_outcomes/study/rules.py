@@ -53,9 +53,16 @@ class Rule(BaseModel):
     column: str | None = None
     at_least: Limit | None = None
     at_most: Limit | None = None
-    values: tuple[Value, ...] | None = Field(None, min_length=1)
-    any_of: tuple[Condition, ...] | None = Field(None, min_length=1)
-    all_of: tuple[Condition, ...] | None = Field(None, min_length=1)
+    values: tuple[Value, ...] | None = None
+    any_of: tuple[Condition, ...] | None = None
+    all_of: tuple[Condition, ...] | None = None
+
+    @field_validator("values", "any_of", "all_of", "breaks", mode="before", check_fields=False)
+    @classmethod
+    def _not_empty(cls, members: Any) -> Any:
+        if isinstance(members, list | tuple) and not members:
+            raise ValueError("this list is empty: name at least one, or leave the key out")
+        return members
 
     @field_validator("any_of", "all_of", mode="before")
     @classmethod
@@ -145,8 +152,8 @@ class Condition(Rule):
         """The condition that the name of a subgroup stands for."""
         if self._meant is None:
             raise UnsupportedError(
-                f"the condition names the subgroup {self.subgroup}, which is not known here: a study looks it up; "
-                "without one give the Subgroup itself, or a dictionary that holds it too"
+                f"the condition names the subgroup {self.subgroup}, which is not known here, has several levels or leads back to "
+                "itself: a study looks names up; without one give the Subgroup itself, or a dictionary that holds it too"
             )
         return self._meant
 
