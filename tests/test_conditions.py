@@ -179,7 +179,7 @@ all_of = [{ subgroup = "low" }, { subgroup = "young" }]
 column = "age"
 breaks = [31, 46]
 
-[subgroups.level]
+[subgroups.school_level]
 column = "education_level"
 levels = "each"
 """
@@ -208,7 +208,7 @@ def test_the_register_says_who_completed_by_inclusion(tmp_path: Path) -> None:
     ]
     (tmp_path / "bu.csv").write_text("\n".join(rows) + "\n", encoding="utf-8")
     followed = ips.follow_up(ips.load_cohort(ips.load_study(path)))
-    found = followed.baseline.set_index("person_id")[["low", "young", "both", "bands", "level"]]
+    found = followed.baseline.set_index("person_id")[["low", "young", "both", "bands", "school_level"]]
     assert found.loc["P1"].tolist() == ["Not completed", "Young", "Young, not completed", "Under 31", "3"]
     assert found.loc["P2"].tolist() == ["Completed", "Older", "Others", "31-45", "4"]
     # the register knows nothing before inclusion: the trial's level stands
@@ -217,7 +217,7 @@ def test_the_register_says_who_completed_by_inclusion(tmp_path: Path) -> None:
     book = {entry.column: entry for entry in codebook(followed)["baseline"]}
     assert book["both"].meaning == "Subgroup: Young, not completed ((upper_secondary is not_completed) and (age <= 30))"
     assert book["bands"].values == "Under 31; 31-45; 46 and over; Unknown"
-    assert (book["level"].meaning, book["level"].values) == (
+    assert (book["school_level"].meaning, book["school_level"].values) == (
         "Subgroup: education level (each value of education_level)",
         "0; 3; 4; Unknown",
     )
@@ -420,6 +420,8 @@ def test_a_condition_on_anything_but_baseline_is_refused_with_its_reason(tmp_pat
     (both('{ subgroup = "young" }').replace("at_most = 30", 'at_most = "many"'), ["subgroups.young.at_most"]),
     ('[subgroups.bands]\ncolumn = "age"\nbreaks = [31]\nlabls = ["a", "b"]\n', ["labls: there is no such key -> did you mean labels?"]),
     ('[subgroups.sites]\ncolumn = "centre"\nlevels = "each"\n', ["sites.column: no column of the trial file holds centre"]),
+    (TWO.replace("young", "level"), ["subgroups.level: this name is taken by a column of the package"]),
+    (TWO.replace("young", "index_date"), ["subgroups.index_date: this name is taken by a column of the package"]),
     (TWO.replace("at_most = 30", 'at_most = 30\nexpected = "bigger"'), ["young.expected: this value is not one of those allowed"]),
     (TWO.replace("at_most = 30", 'at_most = 30\nprespecified = "yes please"'), ["young.prespecified: this is yes or no"]),
     ('[subgroup_analysis]\nscale = "hazard"\n', ["subgroup_analysis.scale: this value is not one of those allowed"]),
@@ -449,6 +451,32 @@ def test_a_study_says_what_is_asked_of_subgroups(tmp_path: Path) -> None:
     }  # fmt: skip
     usual = ips.load_study(write_small_study(tmp_path / "b", months=12))
     assert usual.subgroup_plan.months == (1,) and usual.subgroup_plan.scale == "risk_difference"
+
+
+def test_a_changed_condition_within_others_is_told_by_its_place(tmp_path: Path) -> None:
+    from ips_outcomes.reporting.changes import _settings
+
+    bands = '[subgroups.bands]\ncolumn = "age"\nbreaks = [31]\nlabels = ["Young", "Older"]\n'
+    texts = [both(f'"young", {{ column = "age", at_least = {low} }}') + bands.replace("Older", word)
+             for low, word in ((18, "Older"), (20, "Others"))]  # fmt: skip
+    before, after = (ips.load_study(write_small_study(tmp_path / str(i), employed=text)) for i, text in enumerate(texts))
+    rows = _settings(before, after)[["setting", "before", "after"]].values.tolist()
+    assert rows == [["subgroups.both.all_of.2.at_least", "18.0", "20.0"],
+                    ["subgroups.bands.labels", "Young, Older", "Young, Others"]]  # fmt: skip
+
+
+def test_a_report_shows_bands_values_and_unions(tmp_path: Path) -> None:
+    import re
+
+    births = ["199006", "199106", "198001", "197001", "", "199506", "198106", "196001"]
+    people = [{"person": f"P{i}", "birth": birth, "education": "201101" if i % 2 else "401101", "arm": "ips" if i < 4 else "control"}
+              for i, birth in enumerate(births)]  # fmt: skip
+    path = write_small_study(tmp_path / "study", people=people, months=2, arms=True, employed=SCHOOL)
+    page = ips.write_report(path, tmp_path / "out")
+    text = re.sub(r"<[^>]+>", " ", Path(page).read_text(encoding="utf-8"))
+    said = ["Young, not completed ((Upper secondary school: not completed) and (Age, years: at most 30))", "Age, years, cut at 31, 46",
+            "Education, NUS level, each value", "46 and over"]  # fmt: skip
+    assert [line for line in said if line not in text] == []
 
 
 # -------------------------------------------------------------- properties
