@@ -15,11 +15,13 @@ from small_study import write_small_study
 
 import ips_outcomes as ips
 from ips_outcomes.analysis.modifiers import columns_needed, modifiers
+from ips_outcomes.estimates import COMMON_COLUMNS
 from ips_outcomes.loaders.participants import completed_upper_secondary, education_level
 from ips_outcomes.reporting.codebook import codebook
 from ips_outcomes.reporting.condition_words import condition_words, heading
 from ips_outcomes.reporting.words import words
 from ips_outcomes.study.conditions import UNKNOWN, Condition, Subgroup, bind, subgroup_levels
+from ips_outcomes.study.subgroup_checks import OF_ESTIMATES
 
 YOUNG = Subgroup(label="Young", label_other="Older", column="age", at_least=18, at_most=30)
 LOW = Subgroup(label="Low", label_other="Completed", column="upper_secondary", values=("not_completed",))
@@ -451,6 +453,10 @@ def test_a_study_says_what_is_asked_of_subgroups(tmp_path: Path) -> None:
     }  # fmt: skip
     usual = ips.load_study(write_small_study(tmp_path / "b", months=12))
     assert usual.subgroup_plan.months == (1,) and usual.subgroup_plan.scale == "risk_difference"
+
+
+def test_names_that_estimates_use_are_known() -> None:
+    assert set(COMMON_COLUMNS) == OF_ESTIMATES
 
 
 def test_a_changed_condition_within_others_is_told_by_its_place(tmp_path: Path) -> None:

@@ -10,12 +10,11 @@ from typing import get_args
 from pydantic import ValidationError
 
 from ips_outcomes.errors import Problem
-from ips_outcomes.estimates import COMMON_COLUMNS
 from ips_outcomes.months import parse_month
 from ips_outcomes.study.layout import CONSTANTS, ROLES, WORDS, Benefit, Layout, builtin_layouts, load_layout
 from ips_outcomes.study.model import RESERVED, Source, Study
 from ips_outcomes.study.pointing import Add, Lines, as_problem, lines_of, place_of
-from ips_outcomes.study.subgroup_checks import check_conditions, check_subgroup_analysis, check_subgroup_sources
+from ips_outcomes.study.subgroup_checks import OF_ESTIMATES, check_conditions, check_subgroup_analysis, check_subgroup_sources
 
 __all__ = ["crosswise"]
 
@@ -57,7 +56,7 @@ def crosswise(study: Study, file: str, lines: Lines, left_out: set[tuple[str, ..
     if study.primary_definition not in study.employed and ("employed", study.primary_definition) not in left_out:
         add(("primary_definition",), "this is not one of [employed.*]", f"choose one of: {', '.join(study.employed)}")
     # levels stand beside the columns of participants, and in tables of estimates
-    taken = RESERVED | {*COMMON_COLUMNS} | {*ROLES["participants"]} | {"index_month"}
+    taken = RESERVED | OF_ESTIMATES | {*ROLES["participants"]} | {"index_month"}
     for table, names, reserved in (("employed", study.employed, RESERVED), ("subgroups", study.subgroups, taken)):
         for name in sorted(names.keys() & reserved):
             add((table, name), "this name is taken by a column of the package", "choose another name")

@@ -10,7 +10,7 @@ from ips_outcomes.study.layout import Layout
 from ips_outcomes.study.model import Study
 from ips_outcomes.study.pointing import Add
 
-__all__ = ["LATER", "WHY", "check_conditions", "check_subgroup_analysis", "check_subgroup_sources"]
+__all__ = ["LATER", "OF_ESTIMATES", "WHY", "check_conditions", "check_subgroup_analysis", "check_subgroup_sources"]
 
 #: Why a condition must not look at what came after inclusion.
 WHY = "comparing people sorted by what happened later is not a subgroup effect, as the arm itself may have sorted them"
@@ -21,6 +21,12 @@ LATER = {
     **dict.fromkeys(("first_job", "time", "event", "ended_by", "at_risk"), "part of the time to a first job"),
     **dict.fromkeys(("employed", "months_in_work", "weekly_hours", "hours", "pay", "pay_nok", "pay_g"), "an outcome"),
 }
+
+#: Columns of every table of estimates, where subgroups' own columns stand beside them.
+OF_ESTIMATES = {
+    "outcome", "subgroup", "level", "measure", "group", "contrast", "month", "time", "n", "events", "estimate", "std_error",
+    "conf_low", "conf_high", "p_value", "method",
+}  # fmt: skip
 
 #: Columns of the trial file that subgroups on baseline columns rest on.
 _RESTS_ON = {"sex": "sex", "education_level": "education", "upper_secondary": "education",
