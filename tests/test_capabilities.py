@@ -15,7 +15,7 @@ from ips_outcomes.errors import UnsupportedError
 
 TABLE = capabilities()
 #: Public names of the room that estimate nothing or describe only.
-NOT_ESTIMATORS = {"baseline_table", "event_table", "capabilities"}
+NOT_ESTIMATORS = {"baseline_table", "event_table", "capabilities", "credibility"}
 #: Built on others: they ask estimators of the table, many times over.
 ON_TOP = {"subgroup_effects"}
 #: A word of the message that refuses each thing.

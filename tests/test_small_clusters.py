@@ -88,6 +88,17 @@ def test_firth_equals_a_general_optimiser(people: pd.DataFrame, case: str) -> No
         assert found[column][0] == pytest.approx(theirs[column], rel=1e-8)
 
 
+@pytest.mark.parametrize(
+    ("y", "arm"), [([0, 1, 1], [0, 0, 1]), ([1, 0], [0, 1]), ([1, 1, 1, 0], [0, 1, 1, 1]), ([0] * 7 + [1], [0] * 7 + [1])]
+)
+def test_firth_where_an_arm_is_one_person(y: list[int], arm: list[int]) -> None:
+    # a share of its own for each arm: half an event and half a person without it are added, (events + 1/2) / (n + 1)
+    y, arm = np.array(y, dtype=float), np.array(arm)
+    fit = fit_model(y, np.column_stack([np.ones(len(y)), arm]), np.ones(len(y)), "logistic", firth=True)
+    share = np.array([(y[arm == a].sum() + 0.5) / ((arm == a).sum() + 1) for a in arm])
+    np.testing.assert_allclose(fit.mean, share, rtol=1e-9)
+
+
 def test_firth_by_hand() -> None:
     # a saturated two by two table: the penalty adds 1/2 to every cell. 3 of 3 against 1 of 3:
     # (3.5 / 0.5) / (1.5 / 2.5) = 35 / 3; logit risks 3.5 / 4 and 1.5 / 4

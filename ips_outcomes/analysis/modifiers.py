@@ -12,7 +12,8 @@ from numpy.typing import NDArray
 
 from ips_outcomes.analysis.inputs import MISSING, Data, group_name
 from ips_outcomes.errors import UnsupportedError
-from ips_outcomes.study.conditions import Subgroup, subgroup_levels
+from ips_outcomes.study.conditions import Subgroup, bind, subgroup_levels
+from ips_outcomes.study.subgroup_checks import WHY
 
 __all__ = ["Modifier", "Subgroups", "columns_needed", "modifiers"]
 
@@ -64,21 +65,31 @@ def _asked(data: Data, subgroups: Subgroups) -> dict[str, Subgroup | str]:
         found = {name: own.get(name, name) for name in names}
     if not found:
         raise UnsupportedError("subgroups= is empty: name at least one")
-    return found
+    # a condition may name the study's subgroups, and those beside it
+    conditions = {name: given for name, given in found.items() if isinstance(given, Subgroup)}
+    return {**found, **{name: given for name, given in bind({**own, **conditions}).items() if name in conditions}}
 
 
 def columns_needed(data: Data, subgroups: Subgroups) -> list[str]:
     """The columns that subgroups look at: a FollowUp holds the levels of its own subgroups already."""
-    followed = not isinstance(data, pd.DataFrame)
     needed: list[str] = []
     for name, given in _asked(data, subgroups).items():
         if isinstance(given, str):
             needed.append(given)
-        elif followed and data.study.subgroups.get(name) == given:
+        elif _answered(data, name, given):
             needed.append(name)
         else:
             needed += given.columns
+    if not isinstance(data, pd.DataFrame):
+        later = [c for c in needed if c not in data.baseline and (c in data.person_months or c in data.first_job)]
+        if later:
+            raise UnsupportedError(f"{', '.join(dict.fromkeys(later))}: known only after inclusion; {WHY}")
     return list(dict.fromkeys(needed))
+
+
+def _answered(data: Data, name: str, given: Subgroup) -> bool:
+    """Whether the data holds the levels already: a FollowUp those of its own study."""
+    return not isinstance(data, pd.DataFrame) and data.study.subgroups.get(name) == given
 
 
 def modifiers(
@@ -96,7 +107,8 @@ def modifiers(
         (`Subgroup`) or columns; None for all subgroups of the study.
     compared_with : dict, optional
         By subgroup, the level that others are compared with. By default the
-        people outside the condition; of a column its first level.
+        people outside the condition, or the subgroup's own ``reference``; of
+        a column its first level.
 
     Raises
     ------
@@ -123,9 +135,9 @@ def modifiers(
             order: list[str] = [x for x in sorted(set(labels.tolist())) if x != MISSING]
             usual = order[0] if order else MISSING
         else:
-            labels = table[name].to_numpy(dtype=object) if name in table else subgroup_levels(table, given)
-            present = set(labels.tolist())
-            order, usual = [x for x in given.labels if x in present], given.reference_label
+            labels = table[name].to_numpy(dtype=object) if _answered(data, name, given) else subgroup_levels(table, given)
+            order = list(given.ordered(labels.tolist()))
+            usual = given.reference_in(order) if len(order) > 1 and reference is None else MISSING
         order = [x for x in order if x != MISSING]
         if len(order) < 2:
             raise UnsupportedError(

@@ -156,7 +156,10 @@ def _penalised(y: Floats, design: Floats, weight: Floats, held: tuple[int, float
         # leverage of one person; a row of several people counts as often below
         leverage = slope * np.einsum("ij,jk,ik->i", design, np.linalg.inv(information), design)
         score = design.T @ (weight * (y - mean + leverage * (0.5 - mean)))
-        step = np.linalg.solve(information[np.ix_(free, free)], score[free])
+        # the penalty bends the likelihood as if each person counted 1 + leverage times; without it, where one person is all that
+        # a coefficient rests on, every step goes twice too far and the next one all the way back
+        bent = design.T @ ((weight * slope * (1 + leverage))[:, None] * design)
+        step = np.linalg.solve(bent[np.ix_(free, free)], score[free])
         if not len(free) or np.abs(design[:, free] @ step).max() < 1e-11:
             return beta, best
         step *= min(1.0, 5 / float(np.abs(step).max()))

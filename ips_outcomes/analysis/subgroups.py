@@ -18,7 +18,7 @@ from ips_outcomes.analysis.level_effects import ADDITIVE, MULTIPLICATIVE, SIGNS,
 from ips_outcomes.analysis.limits import FEW_CLUSTERS
 from ips_outcomes.analysis.many_looks import REFERENCES as MANY
 from ips_outcomes.analysis.many_looks import holm, multiplier_draws, step_down
-from ips_outcomes.analysis.modifiers import Modifier, Subgroups
+from ips_outcomes.analysis.modifiers import Modifier, Subgroups, columns_needed
 from ips_outcomes.analysis.regression_errors import Errors
 from ips_outcomes.analysis.shrinkage import PRIOR, shrunken
 from ips_outcomes.analysis.shrinkage import REFERENCES as SHRUNKEN
@@ -26,6 +26,7 @@ from ips_outcomes.analysis.subgroup_people import People, covariate_columns, peo
 from ips_outcomes.analysis.supported import supports
 from ips_outcomes.errors import UnsupportedError
 from ips_outcomes.estimates import Estimates, tidy
+from ips_outcomes.study.subgroup_checks import WHY
 
 __all__ = ["Kind", "subgroup_effects"]
 
@@ -205,6 +206,9 @@ def subgroup_effects(
     job = not isinstance(data, pd.DataFrame) and outcomes == ["first_job"]
     timed = kind == "time" or (kind is None and (job or time is not None or event is not None))
     columns = (time or "time", event or "event")
+    later = set(columns_needed(data, subgroups)) & {*outcomes, *(columns if timed else ())}
+    if later:
+        raise UnsupportedError(f"{', '.join(sorted(later))} is the outcome itself: {WHY}")
     people = people_of(data, subgroups, arm, reference, covariates, cluster, month, person_id, compared_with,
                        columns if timed else ())  # fmt: skip
     if timed:

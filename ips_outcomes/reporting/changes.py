@@ -169,12 +169,15 @@ def _flat(value: Any, name: str = "") -> dict[str, str]:
         for key, part in value.items():
             found |= _flat(part, f"{name}.{key}" if name else str(key))
         return found
+    if isinstance(value, list) and any(isinstance(part, dict) for part in value):
+        # conditions within conditions: one line a setting
+        return _flat({str(place): part for place, part in enumerate(value, start=1)}, name)
     return {name: ", ".join(map(str, value)) if isinstance(value, list | tuple) else str(value)}
 
 
 def _settings(before: Study, after: Study) -> pd.DataFrame:
     """Settings that differ; those that change what is asked first."""
-    one, two = (_flat(s.model_dump(mode="json")) for s in (before, after))
+    one, two = (_flat(s.model_dump(mode="json", by_alias=True)) for s in (before, after))
     names = [n for n in dict.fromkeys([*one, *two]) if one.get(n) != two.get(n)]
     rows = [
         {"setting": n, "asks": n.split(".")[0] not in _DELIVERY, "before": one.get(n, ""), "after": two.get(n, "")} for n in names

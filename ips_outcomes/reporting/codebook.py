@@ -13,7 +13,6 @@ from ips_outcomes.followup.grid import REASONS
 from ips_outcomes.loaders.schemas import SCHEMAS
 from ips_outcomes.reporting.definition_words import every_setting
 from ips_outcomes.reporting.words import Words, words
-from ips_outcomes.study import Study
 from ips_outcomes.study.conditions import UNKNOWN
 
 __all__ = ["CODEBOOK", "Entry", "analysis_tables", "codebook", "missing_letters"]
@@ -134,7 +133,7 @@ def codebook(followed: FollowUp) -> dict[str, tuple[Entry, ...]]:
         If a table has a column that the codebook does not know.
     """
     study, say = followed.study, words(followed.study.language)
-    own = _of_study(study, say)
+    own = _of_study(followed, say)
     arms = "; ".join(f"{arm}: {label}" for arm, label in study.arm_labels.items())
     made = {}
     for name, table in analysis_tables(followed).items():
@@ -150,9 +149,9 @@ def codebook(followed: FollowUp) -> dict[str, tuple[Entry, ...]]:
     return made
 
 
-def _of_study(study: Study, say: Words) -> dict[str, list[Entry]]:
+def _of_study(followed: FollowUp, say: Words) -> dict[str, list[Entry]]:
     """Definitions and subgroups: columns that the study file names."""
-    months, levels = [], []
+    study, months, levels = followed.study, [], []
     why = "not known: the column reason says why; without a reason, " + _OPEN
     for name, definition in study.employed.items():
         months.append(Entry(name, "yes/no", f"In work: {definition.label}. Counts where: {'; '.join(every_setting(definition, say))}", missing=why,
@@ -173,11 +172,9 @@ def _of_study(study: Study, say: Words) -> dict[str, list[Entry]]:
               "from 0; 0 where the answer is no", _WHY + _NO_HOURS, reasons=True, left_open=_NO_HOURS),
     ]  # fmt: skip
     for name, group in study.subgroups.items():
-        levels.append(
-            Entry(
-                name, "text", f"Subgroup: {group.label} ({group.rule})", values=f"{group.label}; {group.label_other}; {UNKNOWN}"
-            )
-        )
+        # where each value of a column is a level, the data says which there are
+        named = group.labels or group.ordered(followed.baseline[name].tolist())
+        levels.append(Entry(name, "text", f"Subgroup: {group.title} ({group.rule})", values="; ".join([*named, UNKNOWN])))
     return {"person_months": months, "baseline": levels}
 
 

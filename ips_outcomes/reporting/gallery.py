@@ -205,7 +205,7 @@ def _balance(results: Results, canvas: Canvas) -> Plan:
 def _levels(study: Study, name: str, table: pd.DataFrame) -> list[str]:
     subgroup = study.subgroups[name]
     present = dict.fromkeys(table.loc[table["subgroup"] == name, "level"])
-    first = [x for x in (subgroup.label, subgroup.label_other) if x in present]
+    first = list(subgroup.ordered(list(present)))
     return first + [x for x in present if x not in first]
 
 

@@ -11,12 +11,13 @@ import pandas as pd
 
 from ips_outcomes.estimates import Estimates
 from ips_outcomes.reporting import numbers
+from ips_outcomes.reporting.condition_words import heading
 from ips_outcomes.reporting.definition_words import setting_text
 from ips_outcomes.reporting.figures import Canvas
 from ips_outcomes.reporting.flow_figure import reason_words, step_label
 from ips_outcomes.reporting.lookup import cell, pick
 from ips_outcomes.reporting.results import BASELINE, Results
-from ips_outcomes.study import Study, Subgroup
+from ips_outcomes.study import Study
 
 __all__ = ["Badge", "Noted", "Row", "Shown", "all_tables"]
 
@@ -321,17 +322,6 @@ def _ended(results: Results, canvas: Canvas, arms: dict[str, str]) -> Shown:
     return Shown(say("table.ended"), (say("column.ended_by"), *arms.values()), tuple(rows))
 
 
-def _condition(subgroup: Subgroup, canvas: Canvas) -> str:
-    """The condition as a reader would say it."""
-    say = canvas.words
-    name = say.label("baseline", subgroup.column)
-    if subgroup.values is not None:
-        return f"{name}: {', '.join(say.label('baseline', value) for value in subgroup.values)}"
-    low, high = (None if v is None else f"{v:g}" for v in (subgroup.at_least, subgroup.at_most))
-    kind = "at_most" if low is None else "at_least" if high is None else "range"
-    return f"{name}: {say('condition.' + kind, low=low, high=high)}"
-
-
 def _subgroups(study: Study, results: Results, canvas: Canvas, arms: dict[str, str]) -> Shown | None:
     if results.subgroup_rates is None:
         return None
@@ -344,9 +334,10 @@ def _subgroups(study: Study, results: Results, canvas: Canvas, arms: dict[str, s
     columns += [say("column.risk_difference")] if compared else []
     rows = []
     for name, subgroup in study.subgroups.items():
-        rows.append(Row((f"{subgroup.label} ({_condition(subgroup, canvas)})",), heading=True))
-        levels = [x for x in (subgroup.label, subgroup.label_other) if x in set(table.loc[table["subgroup"] == name, "level"])]
-        levels += [x for x in dict.fromkeys(table.loc[table["subgroup"] == name, "level"]) if x not in levels]
+        rows.append(Row((heading(subgroup, say),), heading=True))
+        present = dict.fromkeys(table.loc[table["subgroup"] == name, "level"])
+        levels = list(subgroup.ordered(list(present)))
+        levels += [x for x in present if x not in levels]
         for level in levels:
             for month in months:
                 found = [pick(table, subgroup=name, level=level, group=arm, month=month) for arm in arms]

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import difflib
 import tomllib
-from collections.abc import Callable
 from importlib import resources
 from typing import get_args
 
@@ -12,13 +11,12 @@ from pydantic import ValidationError
 
 from ips_outcomes.errors import Problem
 from ips_outcomes.months import parse_month
-from ips_outcomes.study.layout import CONSTANTS, OF_NOBODY, WORDS, Benefit, Layout, builtin_layouts, load_layout
+from ips_outcomes.study.layout import CONSTANTS, OF_NOBODY, ROLES, WORDS, Benefit, Layout, builtin_layouts, load_layout
 from ips_outcomes.study.model import RESERVED, Source, Study
-from ips_outcomes.study.pointing import Lines, as_problem, lines_of, place_of
+from ips_outcomes.study.pointing import Add, Lines, as_problem, lines_of, place_of
+from ips_outcomes.study.subgroup_checks import OF_ESTIMATES, check_conditions, check_subgroup_analysis, check_subgroup_sources
 
 __all__ = ["crosswise"]
-
-Add = Callable[[tuple[str, ...], str, str], None]
 
 
 def crosswise(study: Study, file: str, lines: Lines, left_out: set[tuple[str, ...]]) -> list[Problem]:
@@ -29,8 +27,9 @@ def crosswise(study: Study, file: str, lines: Lines, left_out: set[tuple[str, ..
     """
     problems: list[Problem] = []
 
-    def add(location: tuple[str, ...], rule: str, remedy: str) -> None:
-        if not any(location[: len(part)] == part for part in left_out):
+    def add(location: tuple[str | int, ...], rule: str, remedy: str) -> None:
+        written = tuple(map(str, location))
+        if not any(written[: len(part)] == part for part in left_out):
             problems.append(Problem(file, rule, remedy, place_of(location, lines)))
 
     layouts: dict[str, Layout] = {}
@@ -56,9 +55,13 @@ def crosswise(study: Study, file: str, lines: Lines, left_out: set[tuple[str, ..
             add(("keys", name), "these keys belong to no source", "remove them, or add the source")
     if study.primary_definition not in study.employed and ("employed", study.primary_definition) not in left_out:
         add(("primary_definition",), "this is not one of [employed.*]", f"choose one of: {', '.join(study.employed)}")
-    for table, names in (("employed", study.employed), ("subgroups", study.subgroups)):
-        for name in sorted(names.keys() & RESERVED):
+    # levels stand beside the columns of participants, and in tables of estimates
+    taken = RESERVED | OF_ESTIMATES | {*ROLES["participants"]} | {"index_month"}
+    for table, names, reserved in (("employed", study.employed, RESERVED), ("subgroups", study.subgroups, taken)):
+        for name in sorted(names.keys() & reserved):
             add((table, name), "this name is taken by a column of the package", "choose another name")
+    check_conditions(study, left_out, add)
+    check_subgroup_analysis(study, left_out, add)
     if study.design == "one_arm" and study.reference is not None:
         add(("design",), "a study of one arm has no arms to compare", 'say "randomised" or "comparison", or name one arm')
     for name in sorted(study.employed.keys() & study.subgroups.keys()):
@@ -75,7 +78,7 @@ def _check_sources_together(study: Study, layouts: dict[str, Layout], add: Add) 
     if tables.count("participants") != 1:
         add(("sources",), "exactly one source lists the participants", "give one source a participants layout")
     else:
-        _check_subgroups(study, layouts, add)
+        check_subgroup_sources(study, layouts, add)
     _check_benefits(study, layouts, add)
     if study.follow_up.education == "register" and not any(
         layout.constants.get("record") == "highest" for layout in layouts.values()
@@ -93,38 +96,6 @@ def _check_sources_together(study: Study, layouts: dict[str, Layout], add: Add) 
             # without this, every month of the definition would be unknown
             add(("employed", name, "wage_subsidy"), "no source says who is on a scheme, so a wage subsidy cannot be subtracted",
                 'add a source of schemes, or say wage_subsidy = "keep", or if_unanswerable = "skip"')  # fmt: skip
-
-
-#: Columns of the trial file that subgroups on baseline columns rest on.
-_RESTS_ON = {"sex": "sex", "education_level": "education", "upper_secondary": "education",
-             "diagnosis_group": "diagnosis_group", "centre": "centre"}  # fmt: skip
-
-
-def _check_subgroups(study: Study, layouts: dict[str, Layout], add: Add) -> None:
-    """A subgroup that nobody can be in, because nothing says who is."""
-    name, layout = next((n, layout) for n, layout in layouts.items() if layout.table == "participants")
-    trial, tables = study.sources[name], {other.table for other in layouts.values()}
-
-    def known(column: str) -> bool:
-        return column in trial.columns or bool(layout.columns[column].name if column in layout.columns else "")
-
-    for label, group in study.subgroups.items():
-        column = _RESTS_ON.get(group.column, "")
-        if column and not known(column):
-            add(("subgroups", label, "column"), f"no column of the trial file holds {column}",
-                f'add columns.{column} = "..." under sources.{name}, or leave the subgroup out')  # fmt: skip
-        if group.column == "age" and not known("birth_month") and "people" not in tables:
-            add(("subgroups", label, "column"), "no source holds the month of birth",
-                f'add columns.birth_month = "..." under sources.{name}, or leave the subgroup out')  # fmt: skip
-        if group.values is None:
-            continue
-        meant = set(trial.values.get(column, {}).values())
-        if group.column == "upper_secondary":
-            meant = {"completed", "not_completed"}
-        strange = [value for value in group.values if meant and value not in meant]
-        if strange:
-            add(("subgroups", label, "values"), f"nobody can have the value {', '.join(strange)}",
-                f"choose among: {', '.join(sorted(meant))}")  # fmt: skip
 
 
 def _check_source(study: Study, name: str, layout: Layout, add: Add) -> None:

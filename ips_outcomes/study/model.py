@@ -12,10 +12,10 @@ from typing import Annotated, Literal
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationInfo, field_validator, model_validator
 
 from ips_outcomes.months import parse_month
-from ips_outcomes.study.conditions import BASELINE_COLUMNS, Subgroup
+from ips_outcomes.study.conditions import BASELINE_COLUMNS, Subgroup, bind
 from ips_outcomes.study.layout import Benefit, DateKind, Layout, load_layout, name_pattern
 
-__all__ = ["Arms", "Benefit", "Definition", "EngineSettings", "FollowUpPlan", "Key", "Source", "Study"]
+__all__ = ["Arms", "Benefit", "Definition", "EngineSettings", "FollowUpPlan", "Key", "Source", "Study", "SubgroupAnalysis"]
 
 Name = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]*$")]
 
@@ -219,6 +219,36 @@ class EngineSettings(_Strict):
         return self
 
 
+class SubgroupAnalysis(_Strict):
+    """What is asked of every subgroup, written down before anybody looks.
+
+    One ``scale`` is primary: its tests over all subgroups, ``outcomes`` and
+    ``months`` are one family, and the other scales stand beside it.
+    ``outcomes`` are definitions of employed (the primary one by default),
+    ``months`` lie within the follow-up (the last landmark by default). An arm
+    of a level with fewer than ``least_events`` people with or without the
+    event gets exact or penalised answers. ``draws`` are those of the
+    multiplier bootstrap. ``prior_sd`` is how far subgroups' effects may lie
+    apart, for the shrunken estimates (on the primary scale, logarithms for
+    ratios). ``adjust`` names baseline columns.
+    """
+
+    scale: Literal["risk_difference", "risk_ratio", "odds_ratio"] = "risk_difference"
+    outcomes: tuple[Name, ...] = ()
+    months: tuple[int, ...] = ()
+    least_events: Annotated[int, Field(ge=0, le=1000)] = 5
+    draws: Annotated[int, Field(ge=100, le=1_000_000)] = 10_000
+    prior_sd: Annotated[float, Field(gt=0, allow_inf_nan=False)] | None = None
+    adjust: tuple[str, ...] = ()
+
+    @field_validator("outcomes", "months", "adjust")
+    @classmethod
+    def _once_each(cls, given: tuple[str | int, ...]) -> tuple[str | int, ...]:
+        if len(set(given)) < len(given):
+            raise ValueError("each is written once")
+        return given
+
+
 class Disclosure(_Strict):
     """What may leave: a profile of the gate."""
 
@@ -253,10 +283,16 @@ class Study(_Strict):
     primary_definition: Name
     employed: Annotated[dict[Name, Definition], Field(min_length=1)]
     subgroups: dict[Name, Subgroup] = Field(default_factory=dict)
+    subgroup_analysis: SubgroupAnalysis = SubgroupAnalysis()
     disclosure: Disclosure = Disclosure()
     engine: EngineSettings = EngineSettings()
     folder: Path = Field(default=Path(), exclude=True)
     file: str = Field(default="study.toml", exclude=True)
+
+    @field_validator("subgroups")
+    @classmethod
+    def _names_in_conditions_are_looked_up(cls, subgroups: dict[str, Subgroup]) -> dict[str, Subgroup]:
+        return bind(subgroups)
 
     @model_validator(mode="after")
     def _release_needs_a_reason(self) -> Study:
@@ -277,6 +313,17 @@ class Study(_Strict):
         """The files of a source that exist, in the order of their names' numbers."""
         found = (path for path in self.folder.glob(self.sources[source].files) if path.is_file())
         return sorted(found, key=lambda path: _natural(path.name))
+
+    @property
+    def subgroup_plan(self) -> SubgroupAnalysis:
+        """What is asked of subgroups, with the outcomes and months that stand where the study file names none."""
+        plan = self.subgroup_analysis
+        return plan.model_copy(
+            update={
+                "outcomes": plan.outcomes or (self.primary_definition,),
+                "months": plan.months or self.follow_up.landmarks[-1:],
+            }
+        )
 
     @property
     def arm_labels(self) -> dict[str, str]:

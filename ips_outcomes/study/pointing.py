@@ -4,15 +4,18 @@ from __future__ import annotations
 
 import difflib
 import re
+from collections.abc import Callable
 from typing import Any, get_args
 
 from pydantic import BaseModel
 
 from ips_outcomes.errors import Problem
 
-__all__ = ["Lines", "as_problem", "lines_of", "place_of", "unknown_key"]
+__all__ = ["Add", "Lines", "as_problem", "lines_of", "place_of", "unknown_key"]
 
 Lines = dict[tuple[str, ...], int]
+#: How a check says what is wrong: the place, the rule, the remedy.
+Add = Callable[[tuple[str | int, ...], str, str], None]
 
 _TABLE = re.compile(r"^\s*\[+\s*([^\]]+?)\s*\]+")
 _ENTRY = re.compile(r"^\s*([A-Za-z0-9_\-\."
@@ -34,7 +37,8 @@ def lines_of(text: str) -> Lines:
 
 def place_of(location: tuple[Any, ...], lines: Lines) -> str:
     """The line and the key, or the nearest table that holds it."""
-    parts = tuple(str(part) for part in location if part != "[key]")
+    # a place in a list is counted from 1, as a reader would
+    parts = tuple(str(part + 1 if isinstance(part, int) else part) for part in location if part != "[key]")
     for length in range(len(parts), 0, -1):
         if parts[:length] in lines:
             return f"line {lines[parts[:length]]}, {'.'.join(parts)}"
@@ -56,7 +60,7 @@ def _model_at(location: tuple[Any, ...], model: type[BaseModel]) -> type[BaseMod
 def unknown_key(file: str, location: tuple[Any, ...], lines: Lines, root: type[BaseModel]) -> Problem:
     """A key that nothing knows, with what was perhaps meant."""
     model = _model_at(location[:-1], root)
-    known = [key for key in model.model_fields if key not in ("folder", "file")]
+    known = [field.alias or key for key, field in model.model_fields.items() if key not in ("folder", "file")]
     close = difflib.get_close_matches(str(location[-1]), known, n=1)
     remedy = f"did you mean {close[0]}?" if close else f"known keys here: {', '.join(known)}"
     return Problem(file, "there is no such key", remedy, place_of(location, lines))
@@ -84,6 +88,7 @@ def as_problem(file: str, details: Any, lines: Lines, root: type[BaseModel], who
 
 #: What pydantic says in its own terms, said in a reader's.
 _PLAIN = {
+    "finite_number": ("this is a number", "write one that has an end"),
     "tuple_type": ("this is a list", 'write it in brackets, such as ["2015-01", "2018-12"]'),
     "dict_type": ("this is a table of keys, not a single value", "see the study file that ips-outcomes demo writes"),
     "model_type": ("this is a table of keys, not a single value", "see the study file that ips-outcomes demo writes"),
