@@ -16,6 +16,7 @@ from ips_outcomes.followup import FollowUp
 from ips_outcomes.loaders import Cohort
 from ips_outcomes.reporting import narrative
 from ips_outcomes.reporting.figures import Canvas
+from ips_outcomes.reporting.for_whom import asked
 from ips_outcomes.reporting.gallery import Plan, draw_all, plan_figures
 from ips_outcomes.reporting.gate import Profile, load_profile, through_gate
 from ips_outcomes.reporting.page import Drawn, render
@@ -80,8 +81,9 @@ def write_report(study: Study | str | Path, out: str | Path, progress: Tell | No
         say = words(study.language)
         profile = load_profile(study.disclosure.profile)
         released = through_gate(
-            results, profile, say, study.arm_labels, horizons=study.follow_up.landmarks, reference=study.reference
-        )
+            results, profile, say, study.arm_labels, horizons=study.follow_up.landmarks, reference=study.reference,
+            question=asked(study),
+        )  # fmt: skip
         clock("Drawing and writing internal/")
         facts = _provenance(study, cohort, followed, profile)
         drawn = _write_side(work / "internal", study, results, profile, "internal", None)
