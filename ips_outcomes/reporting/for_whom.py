@@ -6,8 +6,6 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-import pandas as pd
-
 from ips_outcomes.analysis import compare, employment_rates, subgroup_effects
 from ips_outcomes.analysis.compare import compare_counts
 from ips_outcomes.errors import UnsupportedError
@@ -73,7 +71,9 @@ def _rates(study: Study, followed: FollowUp, outcome: str, name: str, at: list[i
     rows = found.table.assign(subgroup=name, level=found.table[name], group=found.table["arm"]).drop(columns=["arm", name])
     levels = {level: i for i, level in enumerate(in_order(rows["level"], getattr(study.subgroups[name], "labels", ())))}
     order = rows["level"].map(levels)
-    return found.with_table(rows.assign(_order=order).sort_values(["_order", "group", "month"], kind="stable").drop(columns="_order"))
+    return found.with_table(
+        rows.assign(_order=order).sort_values(["_order", "group", "month"], kind="stable").drop(columns="_order")
+    )
 
 
 def subgroup_answers(study: Study, followed: FollowUp, at: list[int], two: bool) -> dict[str, Any]:
@@ -109,7 +109,13 @@ def subgroup_answers(study: Study, followed: FollowUp, at: list[int], two: bool)
 
     effects = model(names)
     counts = None if effects is None else _counts(study, followed, question)
-    return {**found, "subgroup_contrasts": contrasts, "subgroup_counts": counts, "subgroup_effects": effects, "subgroup_model": model}
+    return {
+        **found,
+        "subgroup_contrasts": contrasts,
+        "subgroup_counts": counts,
+        "subgroup_effects": effects,
+        "subgroup_model": model,
+    }
 
 
 def _counts(study: Study, followed: FollowUp, question: Asked) -> Estimates:

@@ -25,7 +25,7 @@ from ips_outcomes.estimates import Estimates, under
 from ips_outcomes.reporting.first_job import first_job_answers, leaving
 from ips_outcomes.reporting.for_whom import Asked
 from ips_outcomes.reporting.results import Results
-from ips_outcomes.reporting.subgroup_gate import released_contrasts, released_effects, released_rates
+from ips_outcomes.reporting.subgroup_gate import level_sizes, released_contrasts, released_effects, released_rates
 from ips_outcomes.reporting.words import Words
 
 __all__ = ["Profile", "load_profile", "through_gate"]
@@ -279,20 +279,17 @@ def _facts(facts: dict[str, Any], threshold: int) -> dict[str, Any]:
     return {**facts, **hidden, "participants": None if _few(people, threshold) else people}
 
 
-def _subgroups(
-    results: Results, profile: Profile, words: Words, reference: str | None, question: Asked | None
-) -> dict[str, Estimates | None]:
+def _subgroups(results: Results, profile: Profile, words: Words, reference: str | None, question: Asked | None) -> dict[str, Any]:
     """All that is told by level, hidden together: the same cell is hidden in every table."""
     k = profile.threshold
-    rates = released_rates(results.subgroup_rates, k)
-    counts = released_rates(results.subgroup_counts, k)
+    sizes = level_sizes(results.subgroup_curves)
+    rates, counts = released_rates(results.subgroup_rates, k, sizes), released_rates(results.subgroup_counts, k, sizes)
     scale, least = (question.scale, question.least_events) if question else ("risk_difference", k)
     return {
         "subgroup_rates": rates, "subgroup_contrasts": released_contrasts(results.subgroup_contrasts, rates),
-        "subgroup_curves": released_rates(results.subgroup_curves, k), "subgroup_counts": counts,
+        "subgroup_curves": released_rates(results.subgroup_curves, k, sizes), "subgroup_counts": counts,
         "subgroup_effects": released_effects(results.subgroup_effects, counts, profile, reference, scale, least,
                                              results.subgroup_model, words("note.hidden_levels")),
-        "subgroup_model": None,
     }  # fmt: skip
 
 
@@ -320,6 +317,7 @@ def through_gate(
         **_first_job(results, k, horizons, reference, words, labels or {}),
         hazard=_model(results.hazard, profile),
         **_subgroups(results, profile, words, reference, question),
+        subgroup_model=None,
         sources=_sources(results.sources, k),
         observation=_part_of_arm(results.observation, included, k),
         ended=_part_of_arm(results.ended, at_risk, k),

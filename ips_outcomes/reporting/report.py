@@ -17,6 +17,7 @@ from ips_outcomes.loaders import Cohort
 from ips_outcomes.reporting import narrative
 from ips_outcomes.reporting.figures import Canvas
 from ips_outcomes.reporting.for_whom import asked
+from ips_outcomes.reporting.for_whom_tables import for_whom_tables, for_whom_words
 from ips_outcomes.reporting.gallery import Plan, draw_all, plan_figures
 from ips_outcomes.reporting.gate import Profile, load_profile, through_gate
 from ips_outcomes.reporting.page import Drawn, render
@@ -171,7 +172,7 @@ def _draw(study: Study, results: Results) -> dict[str, tuple[Plan, dict[str, byt
 
 def _page(study: Study, results: Results, profile: Profile, audience: str, drawn: dict[str, Drawn]) -> str:
     say, canvas = words(study.language), _canvas(study)
-    tables = all_tables(study, results, canvas)
+    tables = {**all_tables(study, results, canvas), **for_whom_tables(study, results, canvas)}
     sections = _sections(study, results, profile, canvas, tables, drawn)
     order = [p.name for s in sections for p in s["parts"] if isinstance(p, Drawn)]
     contents = [("findings", say("section.findings")), ("estimand", say("section.estimand"))]
@@ -208,13 +209,15 @@ def _sections(
         section("employment", say("section.employment"), ["employment", "difference"], [], []),
         section("landmarks", landmarks, [], ["contrasts", "landmarks", "sensitivity"], []),
         section("first-job", say("section.first_job"), ["first_job"], ["first_job", "gained", "curve_tests", "hazard"], ["ended"]),
-        section("subgroups", say("section.subgroups"), ["subgroup_rates", "subgroup_differences"], ["subgroups"], []),
+        section("subgroups", say("section.subgroups"), ["subgroup_forest"], ["interactions", "subgroup_effects"], ["subgroups"],
+                for_whom_words(study, results, canvas)),
         section("observation", say("section.observation"), ["observation"], [], []),
         section("quality", say("section.quality"), [], ["quality"], ["reconciliation"]),
         section("methods", say("section.methods"), [], [], ["definitions", "settings"],
                 narrative.methods(study, results, canvas, profile)),
     ]  # fmt: skip
-    baseline = next(s for s in made if s["id"] == "baseline")
-    if "balance" in drawn:
-        baseline["parts"].append(drawn["balance"])
+    for id_, name in (("baseline", "balance"), ("subgroups", "subgroup_curves")):
+        # pictures that stand under their section's tables
+        if name in drawn:
+            next(s for s in made if s["id"] == id_)["parts"].append(drawn[name])
     return [s for s in made if s["parts"] or s["folded"] or s["intro"]]

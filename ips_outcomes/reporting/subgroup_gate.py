@@ -8,7 +8,7 @@ can say (step-down p-values, shrunken effects) leaves with enough events and peo
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -23,7 +23,7 @@ from ips_outcomes.study.conditions import UNKNOWN
 if TYPE_CHECKING:  # pragma: no cover - the gate imports this file
     from ips_outcomes.reporting.gate import Profile
 
-__all__ = ["hidden_cells", "released_contrasts", "released_effects", "released_rates"]
+__all__ = ["hidden_cells", "level_sizes", "released_contrasts", "released_effects", "released_rates"]
 
 _ESTIMATED = ["estimate", "std_error", "conf_low", "conf_high", "p_value"]
 _SHRUNKEN = ["shrunken", "shrunken_low", "shrunken_high"]
@@ -49,7 +49,9 @@ def _closed(start: set[int], n: Sequence[int], events: Sequence[int], order: lis
     return hidden
 
 
-def hidden_cells(levels: Sequence[str], n: Sequence[int], events: Sequence[int], threshold: int) -> tuple[set[int], set[int]]:
+def hidden_cells(
+    levels: Sequence[str], n: Sequence[int], events: Sequence[int], threshold: int, sizes: Mapping[str, int] | None = None
+) -> tuple[set[int], set[int]]:
     """Which levels of one subgroup, arm and month lose their people, and which their events.
 
     Parameters
@@ -59,6 +61,9 @@ def hidden_cells(levels: Sequence[str], n: Sequence[int], events: Sequence[int],
         People and events of each level; all levels of the arm.
     threshold : int
         Counts from 1 to one less are hidden, and so are their complements.
+    sizes : dict, optional
+        By level, what tells the smallest; the same for all arms and months
+        keeps the second hidden level the same. The people by default.
 
     Returns
     -------
@@ -74,13 +79,26 @@ def hidden_cells(levels: Sequence[str], n: Sequence[int], events: Sequence[int],
     (set(), {0, 1})
     """
     # a level of nobody hides nothing
-    order = sorted((i for i in range(len(levels)) if n[i] > 0), key=lambda i: (levels[i] != UNKNOWN, n[i], i))
+    order = sorted(
+        (i for i in range(len(levels)) if n[i] > 0), key=lambda i: (levels[i] != UNKNOWN, (sizes or {}).get(levels[i], n[i]), i)
+    )
     people = _closed({i for i in order if _small(n[i], threshold)}, n, [0] * len(n), order, threshold)
     start = people | {i for i in order if _unsafe(n[i], events[i], threshold)}
     return people, _closed(start, n, events, order, threshold)
 
 
-def released_rates(given: Estimates | None, threshold: int) -> Estimates | None:
+def level_sizes(curves: Estimates | None) -> dict[str, dict[str, int]]:
+    """By subgroup, people of each level over all arms and months: one order for every table, arm and month."""
+    if curves is None:
+        return {}
+    sums = curves.table.groupby(["subgroup", "level"])["n"].sum()
+    found: dict[str, dict[str, int]] = {}
+    for (subgroup, level), people in sums.items():
+        found.setdefault(subgroup, {})[level] = int(people)
+    return found
+
+
+def released_rates(given: Estimates | None, threshold: int, sizes: Mapping[str, Mapping[str, int]]) -> Estimates | None:
     """Rates of levels by arm and month; rows of everybody (no subgroup) are hidden for themselves."""
     if given is None:
         return None
@@ -95,7 +113,8 @@ def released_rates(given: Estimates | None, threshold: int) -> Estimates | None:
             unsafe = [_unsafe(n[i], happened[i], threshold) for i in at]
             people[at], events[at] = few, unsafe
             continue
-        gone, quiet = hidden_cells(table["level"].iloc[at].tolist(), n[at].tolist(), happened[at].tolist(), threshold)
+        gone, quiet = hidden_cells(table["level"].iloc[at].tolist(), n[at].tolist(), happened[at].tolist(), threshold,
+                                   sizes.get(subgroup))  # fmt: skip
         people[at[sorted(gone)]], events[at[sorted(quiet)]] = True, True
     for column in ("events", *_ESTIMATED):
         table.loc[events, column] = pd.NA if column == "events" else np.nan
@@ -122,7 +141,7 @@ def released_contrasts(given: Estimates | None, rates: Estimates | None) -> Esti
     hidden = np.array([any((*key, arm) in gone for arm in _arms(contrast)) for *key, contrast in keys], dtype=bool)
     for column in ("n", "events", "n_arm", "events_arm", "n_reference", "events_reference"):
         table[column] = table[column].astype("Int64").mask(hidden)
-    table[_ESTIMATED] = table[_ESTIMATED].mask(hidden)
+    table.loc[hidden, _ESTIMATED] = np.nan
     return given.with_table(table.assign(hidden=hidden))
 
 
