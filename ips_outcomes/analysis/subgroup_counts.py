@@ -7,20 +7,17 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-from numpy.typing import NDArray
-from scipy import special
 
-from ips_outcomes.analysis.effects_of_means import YES_NO, MeanEffects, MeanRows
 from ips_outcomes.analysis.inputs import MISSING
-from ips_outcomes.analysis.level_effects import SIGNS, Pair, on_log, tested
 from ips_outcomes.analysis.many_looks import holm
-from ips_outcomes.analysis.subgroups import REFERENCES
+from ips_outcomes.analysis.subgroups import REFERENCES, subgroup_effects
 from ips_outcomes.errors import UnsupportedError
-from ips_outcomes.estimates import Estimates, tidy
+from ips_outcomes.estimates import Estimates, tidy, under
 
 __all__ = ["interactions_from_counts"]
 
 KEYS = ["outcome", "month"]
+SCALES = ("risk_difference", "risk_ratio", "odds_ratio")
 
 
 def interactions_from_counts(
@@ -79,8 +76,8 @@ def interactions_from_counts(
     >>> found[["level", "compared_with", "estimate"]].values.tolist()
     [['young', 'old', 0.5]]
     """
-    if scale not in YES_NO:
-        raise UnsupportedError(f"scale= is one of: {', '.join(YES_NO)}")
+    if scale not in SCALES:
+        raise UnsupportedError(f"scale= is one of: {', '.join(SCALES)}")
     lacking = [c for c in (*KEYS, "subgroup", "level", "group", "n", "events") if c not in counts]
     if lacking:
         raise UnsupportedError(f"a table of counts needs the column {', '.join(lacking)}")
@@ -88,116 +85,58 @@ def interactions_from_counts(
     wrong = int(((n < 0) | (events < 0) | (events > n)).fillna(False).sum())
     if wrong:
         raise UnsupportedError(f"{wrong} rows of counts have more events than people, or fewer than none")
-    made, notes = list[dict[str, Any]](), list[str]()
+    parts = []
     for (outcome, month), asked in counts.groupby(KEYS, sort=False, dropna=False):
-        arms = [arm for arm in dict.fromkeys(asked["group"]) if arm != reference]
-        for arm in arms:
+        for arm in [arm for arm in dict.fromkeys(asked["group"]) if arm != reference]:
             for subgroup, rows in asked.groupby("subgroup", sort=False):
-                cells = _Cells(rows, arm, reference)
-                same = {"outcome": outcome, "month": None if pd.isna(month) else int(month), "subgroup": subgroup}
-                rows_made, said = cells.answers(same, scale, (compared_with or {}).get(str(subgroup)), least_events)
-                made += rows_made
-                notes += [f"{subgroup}: {note}" for note in said]
-    if not made:
+                found = _answers(rows, str(arm), reference, scale, (compared_with or {}).get(str(subgroup)), least_events)
+                month_of = None if pd.isna(month) else int(month)
+                parts += [] if found is None else [found.assign(outcome=outcome, month=month_of, subgroup=subgroup)]
+    if not parts:
         raise UnsupportedError("no level has counts in two arms: there is nobody to compare")
-    return _family(pd.DataFrame(made), tests, scale, notes)
+    return _family(under(parts), tests, scale)
 
 
-class _Cells:
-    """One subgroup in two arms, as the people that its counts stand for."""
-
-    def __init__(self, rows: pd.DataFrame, arm: str, reference: str) -> None:
-        self.arm, self.reference = arm, reference
-        table = rows.set_index(["level", "group"])[["n", "events"]].astype("Float64")
-        self.levels = [x for x in dict.fromkeys(rows["level"]) if self._known(table, x)]
-        # Unknown is shown last and is never tested
-        self.levels = sorted(self.levels, key=lambda x: x == MISSING)
-        sizes = [(i, side, *table.loc[(level, who)].astype(int)) for i, level in enumerate(self.levels)
-                 for side, who in enumerate((reference, arm))]  # fmt: skip
-        level, side, y = [], [], []
-        for i, s, n, events in sizes:
-            level.append(np.full(n, i))
-            side.append(np.full(n, s))
-            y.append((np.arange(n) < events).astype(float))
-        joined = [np.concatenate(part) if part else np.zeros(0) for part in (level, side, y)]
-        people = len(joined[0])
-        self.rows = MeanRows(
-            np.asarray(joined[2], dtype=np.float64), joined[1] == 1, np.asarray(joined[0], dtype=np.int64), np.arange(people),
-            people, np.zeros((people, 0)), None, True,
-        )  # fmt: skip
-
-    def _known(self, table: pd.DataFrame, level: str) -> bool:
-        """Whether both arms have people here whose counts are told."""
-        both = [(level, who) for who in (self.reference, self.arm)]
-        return all(where in table.index and table.loc[where].notna().all() and table.loc[where, "n"] > 0 for where in both)
-
-    def answers(
-        self, same: dict[str, Any], scale: str, other: str | None, least_events: int
-    ) -> tuple[list[dict[str, Any]], list[str]]:
-        """Rows of effects, of differences and of all differences at once."""
-        if not self.levels:
-            return [], []
-        found, made = MeanEffects(self.rows, least_events=least_events), list[dict[str, Any]]()
-        sizes = dict[int, int]()
-        for effect in found.effects():
-            low, high, p_value = tested(effect.value, effect.std_error, effect.degrees)
-            natural = np.exp if on_log(effect.scale) else float
-            low, high = (float(natural(low)), float(natural(high))) if effect.limits is None else effect.limits
-            sizes[effect.level] = effect.sizes["n"]
-            made.append({
-                **same, **self._contrast(effect.scale), "level": self.levels[effect.level], "measure": effect.scale,
-                "estimate": float(natural(effect.value)), "std_error": effect.std_error, "conf_low": low, "conf_high": high,
-                "p_value": p_value if effect.p_value is None else effect.p_value, "method": effect.method, **effect.sizes,
-                "few_events": effect.small, "compared_with": "",
-            })  # fmt: skip
-        known = [i for i, level in enumerate(self.levels) if level != MISSING]
-        against = self.levels[known[-1]] if other is None and known else other
-        if len(known) < 2 or against not in self.levels:
-            return made, found.notes
-        reference = self.levels.index(str(against))
-        for on in (scale, *(s for s in YES_NO if s != scale)):
-            pairs = [p for i in known if i != reference and (p := found.pair(i, reference, on)) is not None]
-            made += [self._difference(same, pair, sizes, primary=on == scale) for pair in pairs]
-            if on == scale and len(pairs) > 1:
-                made.append(self._together(same, pairs))
-        return made, found.notes
-
-    def _contrast(self, scale: str) -> dict[str, str]:
-        return {"scale": scale, "contrast": f"{self.arm} {SIGNS[on_log(scale)]} {self.reference}"}
-
-    def _difference(self, same: dict[str, Any], pair: Pair, sizes: dict[int, int], *, primary: bool) -> dict[str, Any]:
-        low, high, p_value = tested(pair.value, pair.std_error, pair.degrees)
-        low, high = (low, high) if pair.limits is None else pair.limits
-        natural = np.exp if on_log(pair.scale) else float
-        return {
-            **same, **self._contrast(pair.scale), "level": self.levels[pair.level], "compared_with": self.levels[pair.other],
-            "few_events": pair.small, "measure": "interaction" if primary else f"interaction_{pair.scale}",
-            "n": sizes[pair.level] + sizes[pair.other], "estimate": float(natural(pair.value)), "std_error": pair.std_error,
-            "conf_low": float(natural(low)), "conf_high": float(natural(high)),
-            "p_value": p_value if pair.p_value is None else pair.p_value, "method": pair.method,
-        }  # fmt: skip
-
-    def _together(self, same: dict[str, Any], pairs: list[Pair]) -> dict[str, Any]:
-        """All differences of a subgroup with several levels at once, by Wald's test."""
-        values = np.array([p.value for p in pairs])
-        parts = np.column_stack([p.influence for p in pairs])
-        covariance = _scaled(parts.T @ parts, np.array([p.std_error for p in pairs]))
-        statistic = float("nan")
-        if np.isfinite(covariance).all() and np.linalg.matrix_rank(covariance) == len(values):
-            statistic = float(values @ np.linalg.solve(covariance, values))
-        degrees = len(values)
-        p_value = float(special.chdtrc(degrees, statistic)) if np.isfinite(statistic) else float("nan")
-        return {**same, **self._contrast(pairs[0].scale), "level": "", "compared_with": "", "measure": "interaction_test",
-                "statistic": statistic, "degrees_of_freedom": float(degrees), "method": "Wald's chi-square", "p_value": p_value}  # fmt: skip
+def _answers(
+    rows: pd.DataFrame, arm: str, reference: str, scale: str, other: str | None, least_events: int
+) -> pd.DataFrame | None:  # fmt: skip
+    """One subgroup in two arms: `subgroup_effects` of the people that its counts stand for."""
+    told = rows[rows["group"].isin([arm, reference])]
+    hidden = set(told.loc[told["n"].isna() | told["events"].isna(), "level"])
+    told = told[~told["level"].isin(hidden)]
+    levels = [x for x in dict.fromkeys(told["level"]) if told.loc[told["level"] == x, "n"].sum() > 0]
+    known = [x for x in levels if x != MISSING]
+    codes: dict[str, str | None] = {x: f"{i:04d}" for i, x in enumerate(known)} | ({MISSING: None} if MISSING in levels else {})
+    people = [_people(row, codes[row["level"]]) for row in told.to_dict("records") if row["level"] in codes]
+    # a level alone cannot be asked about: it stands beside levels of everybody, who are not told
+    more = [f"9{i:03d}" for i in range(2 - len(known))]
+    people += [part.assign(level=code) for code in more for part in people]
+    if not people:
+        return None
+    other = other if other in known else None if other is None else ""
+    against = codes[other or known[-1]] if known else None
+    compared = {} if more or against is None else {"level": against}
+    try:
+        found = subgroup_effects(pd.concat(people, ignore_index=True), "level", "y", reference=reference, scale=scale, kind="rate",
+                                 compared_with=compared, least_events=least_events, draws=1, seed=1).table  # fmt: skip
+    except UnsupportedError:
+        # one arm has nobody in any level that is told
+        return None
+    names = {"" if code is None else code: x for x, code in codes.items()} | {"": ""}
+    names[MISSING] = MISSING
+    found = found[(found["subgroup"] != "") & ~found["level"].isin(more)]
+    if more or other == "":
+        found = found[~found["measure"].str.startswith("interaction")]
+    return found.assign(level=found["level"].map(names), compared_with=found["compared_with"].map(names))
 
 
-def _scaled(raw: NDArray[np.float64], errors: NDArray[np.float64]) -> NDArray[np.float64]:
-    size = np.sqrt(np.diag(raw))
-    with np.errstate(invalid="ignore", divide="ignore"):
-        return np.asarray(raw / np.outer(size, size) * np.outer(errors, errors))
+def _people(row: Mapping[Any, Any], code: str | None) -> pd.DataFrame:
+    number = int(row["n"])
+    level = pd.Series([code] * number, dtype="object")
+    return pd.DataFrame({"arm": str(row["group"]), "level": level, "y": np.arange(number) < int(row["events"])})
 
 
-def _family(table: pd.DataFrame, tests: int | None, scale: str, notes: list[str]) -> Estimates:
+def _family(table: pd.DataFrame, tests: int | None, scale: str) -> Estimates:
     """The rows with Holm's p over all differences on the primary scale."""
     for column in ("p_adjusted", "p_holm", "shrunken", "shrunken_low", "shrunken_high", "prior_sd"):
         table[column] = np.nan
@@ -207,6 +146,7 @@ def _family(table: pd.DataFrame, tests: int | None, scale: str, notes: list[str]
         raise UnsupportedError(f"tests= is at least the {len(at)} tests that these counts allow")
     alone = table["p_value"].to_numpy(dtype=float)[at]
     table.loc[at, "p_holm"] = holm(np.append(alone, np.ones(number - len(at))))[: len(at)]
+    table["compared_with"] = table["compared_with"].fillna("")
     table["tests"] = pd.array([pd.NA] * len(table), dtype="Int64")
     table.loc[at, "tests"] = number
     method = (
@@ -215,4 +155,4 @@ def _family(table: pd.DataFrame, tests: int | None, scale: str, notes: list[str]
     )
     return Estimates(tidy(table), "Effects within subgroups, and differences between them", method,
                      (*REFERENCES, "Holm S. A simple sequentially rejective multiple test procedure. Scand J Stat 1979;6:65-70."),
-                     "forest", tuple(dict.fromkeys(notes)))  # fmt: skip
+                     "forest")  # fmt: skip

@@ -187,8 +187,10 @@ class _Part:
         found = []
         for i, scale in enumerate(self.scales):
             left, right = self._room(i)
+            # all headings of a panel say it in the same way
+            fits = all(width_of(r.tests.get(scale, ("", ""))[0], SIZE) <= right - left for r in self.block.rows)
             long, short = row.tests.get(scale, ("", ""))
-            found.append([long] if width_of(long, SIZE) <= right - left else wrapped(short, right - left, SIZE))
+            found.append([long] if fits else wrapped(short, right - left, SIZE))
         return found
 
     def _row_height(self, row: Row, label: list[str]) -> float:

@@ -13,6 +13,9 @@ __all__ = ["axis_limits", "axis_ticks", "tick_label"]
 #: Ticks that an axis of ratios may have.
 RATIO_TICKS = (0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1, 2, 5, 10, 20, 50, 100)
 
+#: Inches.
+BEYOND = 0.09
+
 
 def axis_limits(scale: str, marks: list[Mark], shrunken: bool) -> tuple[float, float]:
     """Ends of an axis that show every estimate and all but the widest intervals."""
@@ -37,6 +40,7 @@ def axis_limits(scale: str, marks: list[Mark], shrunken: bool) -> tuple[float, f
 
 
 def tick_label(value: float) -> str:
+    """A round number as it stands under an axis."""
     return f"{value:.6g}".replace("-", "\u2212")
 
 
@@ -50,10 +54,11 @@ def axis_ticks(low: float, high: float, ratio: bool, width: float, factor: float
         locators = [MaxNLocator(n, steps=[1, 2, 2.5, 5, 10]) for n in (7, 6, 5, 4, 3, 2)]
         choices = [[float(t) for t in locator.tick_values(low, high) if low <= t <= high] for locator in locators]
     for ticks in choices:
-        if not ticks:
-            continue
         places = (turned(np.array(ticks)) - turned(low)) / (turned(high) - turned(low)) * width
-        labels = np.array([width_of(tick_label(t * factor), size) for t in ticks])
-        if (np.diff(places) >= (labels[1:] + labels[:-1]) / 2 + 0.07).all():
-            return list(ticks)
+        halves = np.array([width_of(tick_label(t * factor), size) for t in ticks]) / 2
+        # a label may stand out a little at either end, where nothing else stands
+        inside = (places - halves >= -BEYOND) & (places + halves <= width + BEYOND)
+        ticks, places, halves = [t for t, fits in zip(ticks, inside, strict=True) if fits], places[inside], halves[inside]
+        if len(ticks) > 1 and (np.diff(places) >= halves[1:] + halves[:-1] + 0.07).all():
+            return ticks
     return found

@@ -236,11 +236,8 @@ def _subgroups(study: Study, results: Results, canvas: Canvas, label: str) -> li
             arms = ", ".join(canvas.arms.get(a, a) for a in dict.fromkeys(arms_of(c)[0] for c in shown.table["contrast"]))
             label_of = definition_label(study, question.outcomes[0], canvas).lower()
             caption = say("caption.subgroup_forest", arm=arms, label=label_of, month=question.months[-1])
-            caption += (
-                " " + say("caption.groups_hidden")
-                if shown.table["estimate"].isna()[shown.table["measure"].isin(["risk_difference"])].any()
-                else ""
-            )
+            if "hidden" in shown.table and shown.table["hidden"].any():
+                caption += " " + say("caption.groups_hidden")
             plans.append(Plan("subgroup_forest", lambda c: forest(shown, c, headings=names, shrunken=True), shown.table, caption,
                               say("alt.subgroup_forest", text=" ".join(for_whom_words(study, results, canvas)[:1]))))  # fmt: skip
     curves = results.subgroup_curves

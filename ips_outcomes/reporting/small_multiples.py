@@ -109,11 +109,12 @@ class _Pictures:
             head = (len(wrapped(heading, self.width - 2 * MARGIN, SIZE + 1, True)) * LINE * 1.15 + 0.05) if heading else 0.0
             titles = max(len(wrapped(level, self.panel, SIZE)) for _, level in panels) * LINE + 0.04
             sizes.append((head, titles, head + titles + TALL + 0.2 + self.counted + 0.16))
-        legend = LINE * 1.4
+        entries = self._entries()
+        legend = LINE * (entries[-1][1] + 1.4)
         height = 2 * MARGIN + legend + sum(size for *_, size in sizes) + LINE
         figure = Figure(figsize=(self.width, height))
         y = MARGIN
-        self._legend(figure, y + legend / 2)
+        self._legend(figure, y + LINE / 2, entries)
         y += legend
         for (heading, panels), (head, titles, size) in zip(rows, sizes, strict=True):
             if heading:
@@ -137,14 +138,24 @@ class _Pictures:
         figure.text(x / self.width, 1 - (y + 0.27 * size / 72) / up, text, ha=ha, va="baseline", fontsize=size,
                     fontweight="bold" if bold else "normal", color=colour, parse_math=False)  # fmt: skip
 
-    def _legend(self, figure: Figure, y: float) -> None:
-        x, up = MARGIN + self.left, figure.get_figheight()
+    def _entries(self) -> list[tuple[float, int, str]]:
+        """Where each arm's name stands in the legend: from the left, in which line."""
+        found, x, line = list[tuple[float, int, str]](), MARGIN + self.left, 0
         for arm in self.arms:
-            look = self.canvas.styles[arm]
-            figure.add_artist(mpl.lines.Line2D([x / self.width, (x + 0.25) / self.width], [1 - y / up] * 2, color=look["color"],
+            needed = 0.31 + width_of(self.canvas.arms[arm], SIZE)
+            if found and x + needed > self.width - MARGIN:
+                x, line = MARGIN + self.left, line + 1
+            found.append((min(x, max(MARGIN, self.width - MARGIN - needed)), line, arm))
+            x += needed + 0.2
+        return found
+
+    def _legend(self, figure: Figure, y: float, entries: list[tuple[float, int, str]]) -> None:
+        up = figure.get_figheight()
+        for x, line, arm in entries:
+            look, here = self.canvas.styles[arm], y + line * LINE
+            figure.add_artist(mpl.lines.Line2D([x / self.width, (x + 0.25) / self.width], [1 - here / up] * 2, color=look["color"],
                                                linestyle=look["linestyle"], linewidth=1.6))  # fmt: skip
-            self._write(figure, x + 0.31, y, self.canvas.arms[arm])
-            x += 0.31 + width_of(self.canvas.arms[arm], SIZE) + 0.2
+            self._write(figure, x + 0.31, here, self.canvas.arms[arm])
 
     def _panel(self, figure: Figure, x: float, y: float, name: str, level: str) -> None:
         up = figure.get_figheight()
