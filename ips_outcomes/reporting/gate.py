@@ -168,7 +168,7 @@ def _folded(given: Estimates, threshold: int, words: Words, labels: dict[str, st
         folded, merged = released_event_table(counted, threshold)
         if folded is None:
             curve = ["events", "competing", "censored", "at_risk", "event_free", *_NUMBERS]
-            hidden = _hide(rows, np.ones(len(rows), dtype=bool), curve)
+            hidden = _hide(rows, np.ones(len(rows), dtype=bool), curve).astype({"events": "float64"})
             hidden.loc[_small(rows["n"], threshold), "n"] = pd.NA
             parts.append(hidden)
             notes.append(words("note.hidden_group", group=labels.get(str(group), group)))
