@@ -82,7 +82,7 @@ def one_chunk(asked: tuple[int, int, int, int]) -> tuple[int, np.ndarray]:
     for _ in range(CHUNK):
         data = draw(world, rng)
         found = effect_by(data, "age", "y", reference="control", kind=world.outcome, draws=draws,  # type: ignore[arg-type]
-                          grid=np.linspace(20, 52, 33)).table  # fmt: skip
+                          grid=np.linspace(20, 52, 33).tolist()).table  # fmt: skip
         rows = found[found["value"].notna()]
         control, treated = risks(world, rows["value"].to_numpy())
         true = treated - control

@@ -430,9 +430,6 @@ def test_a_condition_on_anything_but_baseline_is_refused_with_its_reason(tmp_pat
     ('[subgroup_analysis]\noutcomes = ["ordinry"]\n', ["outcomes.1: this is not one of [employed.*] -> did you mean ordinary?"]),
     ("[subgroup_analysis]\nmonths = [6, 43]\n", ["subgroup_analysis.months: months 43 lie outside months 1 to 12"]),
     ("[subgroup_analysis]\nmonths = [6, 6]\n", ["subgroup_analysis.months: each is written once"]),
-    ('[subgroup_analysis]\nadjust = ["agee"]\n', ["adjust.1: there is no such column of what was known at inclusion -> did you mean age?"]),
-    ('[subgroup_analysis]\nadjust = ["ordinary"]\n', ["adjusting for what the arm may have changed takes part of its effect away"]),
-    ('[subgroup_analysis]\nadjust = ["sex"]\n', ["adjust.1: no column of the trial file holds sex"]),
     ("[subgroup_analysis]\ndraws = 5\n", ["subgroup_analysis.draws"]),
     ("[subgroup_analysis]\nprior_sd = 0\n", ["subgroup_analysis.prior_sd"]),
 ])  # fmt: skip
@@ -444,12 +441,11 @@ def test_a_wrong_condition_is_told_with_its_place_and_remedy(tmp_path: Path, tex
 
 
 def test_a_study_says_what_is_asked_of_subgroups(tmp_path: Path) -> None:
-    plan = '[subgroup_analysis]\nscale = "odds_ratio"\nmonths = [6]\nprior_sd = 0.2\nadjust = ["age"]\n'
+    plan = '[subgroup_analysis]\nscale = "odds_ratio"\nmonths = [6]\nprior_sd = 0.2\n'
     study = ips.load_study(write_small_study(tmp_path / "a", employed=both('"young"') + plan, months=12))
     assert study.subgroups["both"].columns == ("age",)
     assert study.subgroup_plan.model_dump() == {
         "scale": "odds_ratio", "outcomes": ("ordinary",), "months": (6,), "least_events": 5, "draws": 10_000, "prior_sd": 0.2,
-        "adjust": ("age",),
     }  # fmt: skip
     usual = ips.load_study(write_small_study(tmp_path / "b", months=12))
     assert usual.subgroup_plan.months == (1,) and usual.subgroup_plan.scale == "risk_difference"

@@ -322,7 +322,9 @@ def observation(table: pd.DataFrame, canvas: Canvas, first: int, last: int) -> F
     return figure
 
 
-def draw_estimates(estimates: Estimates, *, arms: dict[str, str] | None = None, narrow: bool = False) -> Figure:
+def draw_estimates(
+    estimates: Estimates, *, arms: dict[str, str] | None = None, narrow: bool = False, **options: Any
+) -> Figure:  # fmt: skip
     """The picture that suits an `Estimates`: used by its ``plot`` method.
 
     Parameters
@@ -332,11 +334,18 @@ def draw_estimates(estimates: Estimates, *, arms: dict[str, str] | None = None, 
         Name of each group to its label, in the order wanted.
     narrow : bool
         As wide as a phone instead of a journal page.
+    **options
+        Of the effects within subgroups: those of `forest` (``width`` in millimetres, ``shrunken``, ``headings``, ``limits``,
+        ``better``).
     """
     # here, because that file draws on this one's canvas
     from ips_outcomes.reporting.centre_figures import centre_figures
 
     table = estimates.table
+    if {"compared_with", "scale"} <= set(table.columns):
+        return _subgroups(estimates, arms, narrow, options)
+    if options:
+        raise UnsupportedError(f"this picture has no option {', '.join(options)}")
     groups = [g for g in dict.fromkeys(table["group"]) if g]
     canvas = Canvas(words("en"), arms or {g: g for g in groups}, narrow)
     with mpl.rc_context(style.rc()):
@@ -352,6 +361,17 @@ def draw_estimates(estimates: Estimates, *, arms: dict[str, str] | None = None, 
         if estimates.shape == "curve" and table["month"].notna().any() and table["month"].nunique() > 3:
             return curve(estimates, canvas)
         return _plain_forest(estimates, canvas)
+
+
+def _subgroups(estimates: Estimates, arms: dict[str, str] | None, narrow: bool, options: dict[str, Any]) -> Figure:
+    # these draw on the canvas of this file
+    from ips_outcomes.reporting.forest import forest
+    from ips_outcomes.reporting.forest_rows import arms_of
+
+    pairs = [arms_of(contrast) for contrast in dict.fromkeys(estimates.table["contrast"])]
+    names = dict.fromkeys([*(arm for arm, _ in pairs), *(reference for _, reference in pairs)])
+    with mpl.rc_context(style.rc()):
+        return forest(estimates, Canvas(words("en"), arms or {name: name for name in names}, narrow), **options)
 
 
 def _plain_forest(estimates: Estimates, canvas: Canvas) -> Figure:

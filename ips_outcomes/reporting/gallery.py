@@ -22,8 +22,14 @@ from matplotlib.figure import Figure
 from ips_outcomes.reporting import figures, numbers, style
 from ips_outcomes.reporting.figures import Canvas, DotRow
 from ips_outcomes.reporting.flow_figure import flow_chart
+from ips_outcomes.reporting.for_whom import in_order
+from ips_outcomes.reporting.for_whom_tables import for_whom_words, headings
+from ips_outcomes.reporting.forest import forest
+from ips_outcomes.reporting.forest_rows import arms_of
 from ips_outcomes.reporting.lookup import pick
 from ips_outcomes.reporting.results import BASELINE, Results
+from ips_outcomes.reporting.small_multiples import level_curves
+from ips_outcomes.reporting.tables import definition_label
 from ips_outcomes.study import Study
 
 __all__ = ["FORMATS", "Plan", "draw_all", "plan_figures", "rendered"]
@@ -156,7 +162,7 @@ def plan_figures(study: Study, results: Results, canvas: Canvas) -> list[Plan]:
         caption = say("caption.first_job" if bands else "caption.first_job_released")
         plans.append(Plan("first_job", lambda c: figures.steps(incidence, c), incidence.table, caption,
                           say("alt.first_job", text=f"{say('axis.month', month=last)}: {', '.join(words)}")))  # fmt: skip
-    if results.subgroup_rates is not None:
+    if results.subgroup_curves is not None:
         plans += _subgroups(study, results, canvas, label)
     return [*plans, _observation(study, results, canvas)]
 
@@ -202,72 +208,45 @@ def _balance(results: Results, canvas: Canvas) -> Plan:
     return Plan("balance", draw, table, canvas.words("caption.balance"), alt)
 
 
-def _levels(study: Study, name: str, table: pd.DataFrame) -> list[str]:
-    subgroup = study.subgroups[name]
-    present = dict.fromkeys(table.loc[table["subgroup"] == name, "level"])
-    first = list(subgroup.ordered(list(present)))
-    return first + [x for x in present if x not in first]
-
-
-def _dot_panels(study: Study, table: pd.DataFrame, overall: pd.DataFrame, key: str, canvas: Canvas, *, small: int = 0
-                ) -> dict[str, list[DotRow]]:  # fmt: skip
-    """Rows of levels under everybody, a panel a month; levels with too few people for a picture stand in the table only."""
-
-    def values(rows: pd.DataFrame) -> dict[str, tuple[float, float, float]]:
-        return {
-            r[key]: (r["estimate"], r["conf_low"], r["conf_high"])
-            for _, r in rows.iterrows()
-            if pd.notna(r["estimate"]) and r["n"] > small
-        }
-
-    panels = {}
-    for month in dict.fromkeys(table["month"]):
-        rows = [DotRow(canvas.words("axis.everybody"), True, values(overall[overall["month"] == month]))]
-        for name in study.subgroups:
-            for level in _levels(study, name, table):
-                part = table[(table["subgroup"] == name) & (table["level"] == level) & (table["month"] == month)]
-                rows.append(DotRow(level, False, values(part)))
-        panels[canvas.words("axis.month", month=month)] = rows
-    # a level that no panel can draw would be an empty line
-    drawn = [i for i in range(len(next(iter(panels.values())))) if any(p[i].values for p in panels.values())]
-    return {title: [rows[i] for i in drawn] for title, rows in panels.items()}
-
-
 #: Levels with at most this many people in an arm stand in the table, not in the picture.
 FEW = 19
 
 
+def _levels(study: Study, curves: pd.DataFrame) -> dict[str, list[str]]:
+    """Levels that have something to show in every arm, by subgroup."""
+    told = curves[curves["estimate"].notna() & (curves["n"] > FEW)]
+    arms = curves["group"].nunique()
+    found = {}
+    for name in study.subgroups:
+        part = told[told["subgroup"] == name]
+        large = [level for level, rows in part.groupby("level") if rows["group"].nunique() == arms]
+        found[name] = in_order(study, name, large)
+    return found
+
+
 def _subgroups(study: Study, results: Results, canvas: Canvas, label: str) -> list[Plan]:
-    assert results.subgroup_rates is not None
-    rates = results.subgroup_rates.table
-    overall = results.landmark_rates.select(outcome=study.primary_definition).table
-    panels = _dot_panels(study, rates, overall, "group", canvas, small=FEW)
-    arms = results.facts["arms_present"]
-    series = {a: canvas.styles[a] for a in arms}
-    legend = {a: canvas.arms[a] for a in arms}
-
-    def draw_rates(c: Canvas) -> Figure:
-        return figures.dots(panels, c, percent=True, zero=False, series=series, legend=legend, axis_label=c.words("axis.share"))
-
-    plans = [Plan("subgroup_rates", draw_rates, rates, canvas.words("caption.subgroup_rates", label=label),
-                  canvas.words("alt.subgroup_rates"))]  # fmt: skip
-    if results.subgroup_contrasts is not None and results.contrasts is not None:
-        table = results.subgroup_contrasts.select(measure="risk_difference").table
-        all_ = results.contrasts.select(measure="risk_difference", outcome=study.primary_definition).table
-        scale = ["estimate", "conf_low", "conf_high"]
-        table, all_ = table.copy(), all_.copy()
-        table[scale], all_[scale] = table[scale] * 100, all_[scale] * 100
-        differences = _dot_panels(study, table, all_, "contrast", canvas, small=2 * FEW)
-        contrasts = list(dict.fromkeys(table["contrast"]))
-        looks = {c: canvas.styles.get(c.split(" - ")[0], {"color": style.INK, "marker": "o"}) for c in contrasts}
-        names = {c: canvas.arms[c.split(" - ")[0]] for c in contrasts} if len(contrasts) > 1 else None
-
-        def draw_differences(c: Canvas) -> Figure:
-            return figures.dots(differences, c, percent=False, zero=True, series=looks, legend=names,
-                                axis_label=c.words("axis.difference"))  # fmt: skip
-
-        plans.append(Plan("subgroup_differences", draw_differences, results.subgroup_contrasts.table,
-                          canvas.words("caption.subgroup_differences"), canvas.words("alt.subgroup_differences")))  # fmt: skip
+    say, names = canvas.words, headings(study, canvas)
+    plans = list[Plan]()
+    effects = results.subgroup_effects
+    if effects is not None:
+        question = study.subgroup_plan
+        # one outcome and month; the table has all
+        shown = effects.select(outcome=question.outcomes[0], month=question.months[-1])
+        if shown.table["estimate"].notna().any():
+            arms = ", ".join(canvas.arms.get(a, a) for a in dict.fromkeys(arms_of(c)[0] for c in shown.table["contrast"]))
+            label_of = definition_label(study, question.outcomes[0], canvas).lower()
+            caption = say("caption.subgroup_forest", arm=arms, label=label_of, month=question.months[-1])
+            if "hidden" in shown.table and shown.table["hidden"].any():
+                caption += " " + say("caption.groups_hidden")
+            plans.append(Plan("subgroup_forest", lambda c: forest(shown, c, headings=names, shrunken=True), shown.table, caption,
+                              say("alt.subgroup_forest", text=" ".join(for_whom_words(study, results, canvas)[:1]))))  # fmt: skip
+    curves = results.subgroup_curves
+    levels = _levels(study, curves.table) if curves is not None else {}
+    if curves is not None and any(levels.values()):
+        end, few = study.follow_up.programme_end_month, FEW + 1
+        text = ", ".join(level for order in levels.values() for level in order)
+        plans.append(Plan("subgroup_curves", lambda c: level_curves(curves, c, levels, headings=names, programme_end=end), curves.table,
+                          say("caption.subgroup_curves", label=label[0].upper() + label[1:], few=few), say("alt.subgroup_curves", text=text)))  # fmt: skip
     return plans
 
 

@@ -2,8 +2,9 @@
 
 Primary suppression: a count from 1 to k-1 is hidden, and so is its complement
 to the people observed, and whatever stands in the same row and follows from
-either. What can be found by subtracting one row from another is not hidden
-yet; the profile says so, and the page repeats it. Rates, intervals and tests
+either. Levels of a subgroup add up to their arm, so others are hidden with one
+(`subgroup_gate`). What else can be found by subtracting one row from another is
+not hidden yet; the profile says so, and the page repeats it. Rates, intervals and tests
 are those of the counts that are left. Curves of time to
 event come from an event table whose steps each hold at least k people.
 """
@@ -23,7 +24,9 @@ from ips_outcomes.analysis.event_table import EventTable
 from ips_outcomes.estimates import Estimates, under
 from ips_outcomes.reporting.first_job import first_job_answers, leaving
 from ips_outcomes.reporting.results import Results
+from ips_outcomes.reporting.subgroup_gate import level_sizes, released_contrasts, released_effects, released_rates
 from ips_outcomes.reporting.words import Words
+from ips_outcomes.study.model import SubgroupAnalysis
 
 __all__ = ["Profile", "load_profile", "through_gate"]
 
@@ -165,7 +168,7 @@ def _folded(given: Estimates, threshold: int, words: Words, labels: dict[str, st
         folded, merged = released_event_table(counted, threshold)
         if folded is None:
             curve = ["events", "competing", "censored", "at_risk", "event_free", *_NUMBERS]
-            hidden = _hide(rows, np.ones(len(rows), dtype=bool), curve)
+            hidden = _hide(rows, np.ones(len(rows), dtype=bool), curve).astype({"events": "float64"})
             hidden.loc[_small(rows["n"], threshold), "n"] = pd.NA
             parts.append(hidden)
             notes.append(words("note.hidden_group", group=labels.get(str(group), group)))
@@ -276,14 +279,30 @@ def _facts(facts: dict[str, Any], threshold: int) -> dict[str, Any]:
     return {**facts, **hidden, "participants": None if _few(people, threshold) else people}
 
 
+def _subgroups(
+    results: Results, profile: Profile, words: Words, reference: str | None, question: SubgroupAnalysis | None
+) -> dict[str, Any]:
+    """All that is told by level, hidden together: the same cell is hidden in every table."""
+    k = profile.threshold
+    sizes = level_sizes(results.subgroup_curves)
+    rates, counts = released_rates(results.subgroup_rates, k, sizes), released_rates(results.subgroup_counts, k, sizes)
+    scale, least = (question.scale, question.least_events) if question else ("risk_difference", k)
+    return {
+        "subgroup_rates": rates, "subgroup_contrasts": released_contrasts(results.subgroup_contrasts, rates),
+        "subgroup_curves": released_rates(results.subgroup_curves, k, sizes), "subgroup_counts": counts,
+        "subgroup_effects": released_effects(results.subgroup_effects, counts, profile, reference, scale, least,
+                                             results.subgroup_model, words("note.hidden_levels")),
+    }  # fmt: skip
+
+
 def through_gate(
     results: Results, profile: Profile, words: Words, labels: dict[str, str] | None = None, *, horizons: Sequence[int] = (),
-    reference: str | None = None,
+    reference: str | None = None, question: SubgroupAnalysis | None = None,
 ) -> Results:  # fmt: skip
     """What of the results may leave under a profile; under ``none`` all of it, without row numbers."""
     quality = results.quality.drop(columns=["set_aside", "example_rows"])
     if profile.threshold == 0:
-        return replace(results, quality=quality)
+        return replace(results, quality=quality, subgroup_model=None)
     k = profile.threshold
     included = results.flow.loc[results.flow["step"] == "included", "arms"].iloc[0]
     at_risk = results.ended.groupby("arm")["people"].sum().to_dict()
@@ -299,8 +318,8 @@ def through_gate(
         monthly_contrasts=_contrasts(results.monthly_contrasts, k),
         **_first_job(results, k, horizons, reference, words, labels or {}),
         hazard=_model(results.hazard, profile),
-        subgroup_rates=_rates(results.subgroup_rates, k) if results.subgroup_rates is not None else None,
-        subgroup_contrasts=_contrasts(results.subgroup_contrasts, k),
+        **_subgroups(results, profile, words, reference, question),
+        subgroup_model=None,
         sources=_sources(results.sources, k),
         observation=_part_of_arm(results.observation, included, k),
         ended=_part_of_arm(results.ended, at_risk, k),

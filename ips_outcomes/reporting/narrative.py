@@ -169,6 +169,8 @@ def methods(study: Study, results: Results, canvas: Canvas, profile: Profile) ->
     for name, part in (("gained", results.gained), ("curve_tests", results.curve_tests)):
         if part is not None:
             lines.append(say(f"methods.{name}", method=part.method))
+    if results.subgroup_effects is not None:
+        lines.append(say("methods.subgroups", method=results.subgroup_effects.method))
     if results.hazard is not None:
         lines.append(say("methods.hazard", method=results.hazard.method))
     lines.append(say("methods.baseline", method=results.baseline.method))
@@ -189,6 +191,7 @@ def references(results: Results) -> list[str]:
         results.gained,
         results.curve_tests,
         results.hazard,
+        results.subgroup_effects,
         results.baseline,
     ]
     found = [reference for part in parts if part is not None for reference in part.references]

@@ -16,6 +16,7 @@ from ips_outcomes.followup import FollowUp
 from ips_outcomes.loaders import Cohort
 from ips_outcomes.reporting import narrative
 from ips_outcomes.reporting.figures import Canvas
+from ips_outcomes.reporting.for_whom_tables import for_whom_tables, for_whom_words
 from ips_outcomes.reporting.gallery import Plan, draw_all, plan_figures
 from ips_outcomes.reporting.gate import Profile, load_profile, through_gate
 from ips_outcomes.reporting.page import Drawn, render
@@ -80,8 +81,9 @@ def write_report(study: Study | str | Path, out: str | Path, progress: Tell | No
         say = words(study.language)
         profile = load_profile(study.disclosure.profile)
         released = through_gate(
-            results, profile, say, study.arm_labels, horizons=study.follow_up.landmarks, reference=study.reference
-        )
+            results, profile, say, study.arm_labels, horizons=study.follow_up.landmarks, reference=study.reference,
+            question=study.subgroup_plan,
+        )  # fmt: skip
         clock("Drawing and writing internal/")
         facts = _provenance(study, cohort, followed, profile)
         drawn = _write_side(work / "internal", study, results, profile, "internal", None)
@@ -169,7 +171,7 @@ def _draw(study: Study, results: Results) -> dict[str, tuple[Plan, dict[str, byt
 
 def _page(study: Study, results: Results, profile: Profile, audience: str, drawn: dict[str, Drawn]) -> str:
     say, canvas = words(study.language), _canvas(study)
-    tables = all_tables(study, results, canvas)
+    tables = {**all_tables(study, results, canvas), **for_whom_tables(study, results, canvas)}
     sections = _sections(study, results, profile, canvas, tables, drawn)
     order = [p.name for s in sections for p in s["parts"] if isinstance(p, Drawn)]
     contents = [("findings", say("section.findings")), ("estimand", say("section.estimand"))]
@@ -206,13 +208,15 @@ def _sections(
         section("employment", say("section.employment"), ["employment", "difference"], [], []),
         section("landmarks", landmarks, [], ["contrasts", "landmarks", "sensitivity"], []),
         section("first-job", say("section.first_job"), ["first_job"], ["first_job", "gained", "curve_tests", "hazard"], ["ended"]),
-        section("subgroups", say("section.subgroups"), ["subgroup_rates", "subgroup_differences"], ["subgroups"], []),
+        section("subgroups", say("section.subgroups"), ["subgroup_forest"], ["interactions", "subgroup_effects"], ["subgroups"],
+                for_whom_words(study, results, canvas)),
         section("observation", say("section.observation"), ["observation"], [], []),
         section("quality", say("section.quality"), [], ["quality"], ["reconciliation"]),
         section("methods", say("section.methods"), [], [], ["definitions", "settings"],
                 narrative.methods(study, results, canvas, profile)),
     ]  # fmt: skip
-    baseline = next(s for s in made if s["id"] == "baseline")
-    if "balance" in drawn:
-        baseline["parts"].append(drawn["balance"])
+    for id_, name in (("baseline", "balance"), ("subgroups", "subgroup_curves")):
+        # pictures that stand under their section's tables
+        if name in drawn:
+            next(s for s in made if s["id"] == id_)["parts"].append(drawn[name])
     return [s for s in made if s["parts"] or s["folded"] or s["intro"]]

@@ -10,18 +10,17 @@ import pandas as pd
 
 from ips_outcomes.analysis import (
     baseline_table,
-    compare,
     compare_arms,
     employment_rates,
     hazard_ratio,
 )
-from ips_outcomes.analysis.compare import compare_counts
 from ips_outcomes.errors import UnsupportedError
-from ips_outcomes.estimates import Estimates, combine, tidy
+from ips_outcomes.estimates import Estimates, combine
 from ips_outcomes.followup import FollowUp
 from ips_outcomes.loaders import Cohort
 from ips_outcomes.months import month_number
 from ips_outcomes.reporting.first_job import counts_of, first_job_answers
+from ips_outcomes.reporting.for_whom import Model, subgroup_answers
 from ips_outcomes.study import Study
 
 __all__ = ["BASELINE", "Results", "compute_results"]
@@ -51,6 +50,11 @@ class Results:
     hazard: Estimates | None
     subgroup_rates: Estimates | None
     subgroup_contrasts: Estimates | None
+    subgroup_curves: Estimates | None
+    subgroup_counts: Estimates | None
+    subgroup_effects: Estimates | None
+    #: Asks again about some of the subgroups; gone after the gate, because people stand behind it.
+    subgroup_model: Model | None
     sources: pd.DataFrame
     observation: pd.DataFrame
     ended: pd.DataFrame
@@ -75,7 +79,6 @@ def compute_results(cohort: Cohort, followed: FollowUp) -> Results:
         monthly = compare_arms(followed, primary, at=[m for m in months if m != 0]).select(measure="risk_difference")
     at_risk = followed.at_risk
     first = first_job_answers(counts_of(at_risk), landmarks, study.reference) if len(at_risk) else None
-    subgroup_rates, subgroup_contrasts = _subgroups(study, followed, landmarks[-2:], two)
     return Results(
         facts=_facts(cohort, followed, present),
         flow=followed.flow.assign(left_arms=[x if isinstance(x, dict) else {} for x in _column(followed.flow, "left_arms")]),
@@ -89,8 +92,7 @@ def compute_results(cohort: Cohort, followed: FollowUp) -> Results:
         gained=first.gained if first else None,
         curve_tests=first.tests if first else None,
         hazard=_hazard(followed) if two else None,
-        subgroup_rates=subgroup_rates,
-        subgroup_contrasts=subgroup_contrasts,
+        **subgroup_answers(study, followed, landmarks[-2:], two),
         sources=_sources(followed),
         observation=_observation(followed),
         ended=_ended(followed),
@@ -148,23 +150,6 @@ def _hazard(followed: FollowUp) -> Estimates | None:
     except UnsupportedError:
         # an arm without any first job: the curve and its table say so
         return None
-
-
-def _subgroups(study: Study, followed: FollowUp, at: list[int], two: bool) -> tuple[Estimates | None, Estimates | None]:
-    """Rates by arm, and arms compared, within every level; unknown is a level of its own."""
-    rates, contrasts = [], []
-    for name in study.subgroups:
-        found = employment_rates(followed, study.primary_definition, by=["arm", name], at=at)
-        rows = found.table.assign(subgroup=name, level=found.table[name], group=found.table["arm"]).drop(columns=["arm", name])
-        rates.append(found.with_table(rows))
-        if two:
-            keys = ["subgroup", "level", "outcome", "month"]
-            compared = compare_counts(rows[[*keys, "group", "n", "events"]], "group", str(study.reference), keys)
-            contrasts.append(Estimates(tidy(compared), "Arms compared within subgroups", compare.METHOD, compare.REFERENCES))
-    return (
-        combine(rates, "Subgroups") if rates else None,
-        combine(contrasts, "Arms compared within subgroups") if contrasts else None,
-    )
 
 
 def _sources(followed: FollowUp) -> pd.DataFrame:

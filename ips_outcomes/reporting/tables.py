@@ -19,7 +19,7 @@ from ips_outcomes.reporting.lookup import cell, pick
 from ips_outcomes.reporting.results import BASELINE, Results
 from ips_outcomes.study import Study
 
-__all__ = ["Badge", "Noted", "Row", "Shown", "all_tables"]
+__all__ = ["Badge", "Noted", "Row", "Shown", "all_tables", "csv_tables", "definition_label"]
 
 
 class Badge(str):
@@ -405,6 +405,7 @@ def csv_tables(results: Results) -> dict[str, pd.DataFrame]:
         "contrasts_at_landmarks": results.contrasts, "contrasts_within_centres": results.stratified, "contrasts_by_month": results.monthly_contrasts,
         "first_job_incidence": results.incidence, "first_job_months": results.gained, "first_job_tests": results.curve_tests, "first_job_hazard_ratio": results.hazard,
         "subgroup_rates": results.subgroup_rates, "subgroup_contrasts": results.subgroup_contrasts,
+        "subgroup_rates_by_month": results.subgroup_curves, "subgroup_counts": results.subgroup_counts, "subgroup_effects": results.subgroup_effects,
         "register_sources": results.sources, "not_observed": results.observation, "first_job_ended_by": results.ended,
         "quality": results.quality, "reconciliation": results.reconciliation, "flow": _flat_flow(results),
     }  # fmt: skip

@@ -230,7 +230,7 @@ class SubgroupAnalysis(_Strict):
     event gets exact or penalised answers. ``draws`` are those of the
     multiplier bootstrap. ``prior_sd`` is how far subgroups' effects may lie
     apart, for the shrunken estimates (on the primary scale, logarithms for
-    ratios). ``adjust`` names baseline columns.
+    ratios).
     """
 
     scale: Literal["risk_difference", "risk_ratio", "odds_ratio"] = "risk_difference"
@@ -239,9 +239,8 @@ class SubgroupAnalysis(_Strict):
     least_events: Annotated[int, Field(ge=0, le=1000)] = 5
     draws: Annotated[int, Field(ge=100, le=1_000_000)] = 10_000
     prior_sd: Annotated[float, Field(gt=0, allow_inf_nan=False)] | None = None
-    adjust: tuple[str, ...] = ()
 
-    @field_validator("outcomes", "months", "adjust")
+    @field_validator("outcomes", "months")
     @classmethod
     def _once_each(cls, given: tuple[str | int, ...]) -> tuple[str | int, ...]:
         if len(set(given)) < len(given):

@@ -130,7 +130,7 @@ def _circles(study: Study) -> list[list[str]]:
 
 
 def check_subgroup_analysis(study: Study, left_out: set[tuple[str, ...]], add: Add) -> None:
-    """What is asked of subgroups: definitions that exist, months within the follow-up, covariates known at inclusion."""
+    """What is asked of subgroups: definitions that exist, months within the follow-up."""
     plan, top = study.subgroup_analysis, "subgroup_analysis"
     known = [*study.employed, f"{study.primary_definition}_composite"]
     gone = {part[1] for part in left_out if part[0] == "employed" and len(part) > 1}
@@ -141,23 +141,10 @@ def check_subgroup_analysis(study: Study, left_out: set[tuple[str, ...]], add: A
     if outside and ("follow_up", "months") not in left_out:
         add((top, "months"), f"months {', '.join(map(str, outside))} lie outside months 1 to {study.follow_up.months}",
             "choose months of the follow-up")  # fmt: skip
-    for position, column in enumerate(plan.adjust):
-        if column in BASELINE_COLUMNS:
-            continue
-        what = _later(study, column)
-        if what:
-            add((top, "adjust", position), f"{column} is {what}, known only after inclusion: adjusting for what the arm may have "
-                "changed takes part of its effect away", f"known at inclusion are: {', '.join(BASELINE_COLUMNS)}")  # fmt: skip
-        else:
-            add(
-                (top, "adjust", position),
-                "there is no such column of what was known at inclusion",
-                _among(column, BASELINE_COLUMNS),
-            )
 
 
 def check_subgroup_sources(study: Study, layouts: dict[str, Layout], add: Add) -> None:
-    """A subgroup that nobody can be in, because nothing says who is; and covariates that nothing holds."""
+    """A subgroup that nobody can be in, because nothing says who is."""
     name, layout = next((n, layout) for n, layout in layouts.items() if layout.table == "participants")
     trial, tables = study.sources[name], {other.table for other in layouts.values()}
 
@@ -191,5 +178,3 @@ def check_subgroup_sources(study: Study, layouts: dict[str, Layout], add: Add) -
         if group.levels and group.reference is not None and (possible := meant(group)) and group.reference not in possible:
             add(("subgroups", label, "reference"), f"nobody can have the value {group.reference}",
                 f"choose among: {', '.join(sorted(possible))}")  # fmt: skip
-    for position, column in enumerate(study.subgroup_analysis.adjust):
-        held(column, ("subgroup_analysis", "adjust", position), "covariate")
