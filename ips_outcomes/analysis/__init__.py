@@ -10,6 +10,8 @@ from ips_outcomes.analysis.curve_tests import expected_events, gray_test, log_ra
 from ips_outcomes.analysis.curves import employment_curves
 from ips_outcomes.analysis.event_table import event_table
 from ips_outcomes.analysis.hazard import hazard_ratio
+from ips_outcomes.analysis.heterogeneity import heterogeneity_test, sorted_groups, targeting_curve
+from ips_outcomes.analysis.heterogeneity_scores import cross_fitted_scores
 from ips_outcomes.analysis.incidence import cumulative_incidence
 from ips_outcomes.analysis.lifelines_door import parametric_survival
 from ips_outcomes.analysis.panel import panel_effect
@@ -34,6 +36,7 @@ __all__ = [
     "capabilities",
     "compare_arms",
     "cox",
+    "cross_fitted_scores",
     "cumulative_incidence",
     "employment_curves",
     "employment_rates",
@@ -43,6 +46,7 @@ __all__ = [
     "fit_cox",
     "gray_test",
     "hazard_ratio",
+    "heterogeneity_test",
     "kaplan_meier",
     "log_rank",
     "longest_horizon",
@@ -56,7 +60,9 @@ __all__ = [
     "proportional_hazards_test",
     "randomisation_test",
     "rmst",
+    "sorted_groups",
     "subgroup_effects",
     "survival_quantiles",
+    "targeting_curve",
     "trends",
 ]
