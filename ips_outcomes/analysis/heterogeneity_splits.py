@@ -216,7 +216,7 @@ def _numbers(score: Floats, prediction: Floats, weights: Floats, shares: Floats)
     above_all = 2.0 * np.arange(len(total))[:, None]
     place = np.searchsorted((reached + above_all).ravel(), (shares + above_all).ravel()).reshape(len(total), -1)
     place = np.clip(place - above_all.astype(np.int64) // 2 * reached.shape[1], 1, reached.shape[1] - 1)
-    (x0, y0), (x1, y1) = ((np.take_along_axis(part, at, axis=1) for part in (reached, summed)) for at in (place - 1, place))
+    (x0, x1), (y0, y1) = ([np.take_along_axis(part, at, axis=1) for at in (place - 1, place)] for part in (reached, summed))
     gain = y0 + (shares - x0) / (x1 - x0) * (y1 - y0)
     return np.column_stack([gain / shares - everybody, gain, autoc, qini])
 
