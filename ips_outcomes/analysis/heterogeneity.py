@@ -55,7 +55,8 @@ def _rows(scores: CrossFittedScores, told: Told) -> pd.DataFrame:
     table = pd.DataFrame({
         "estimate": told.estimate, "std_error": told.std_error, "conf_low": told.low, "conf_high": told.high, "p_value": told.p_value,
     })  # fmt: skip
-    return table.assign(outcome=own.name, month=own.month, contrast=scores.contrast, n=own.number)
+    scale = "risk_difference" if own.binary else "mean_difference"
+    return table.assign(outcome=own.name, month=own.month, contrast=scores.contrast, n=own.number, scale=scale)
 
 
 def _estimates(scores: CrossFittedScores, table: pd.DataFrame, title: str, how: str, *references: str) -> Estimates:
@@ -119,6 +120,7 @@ def heterogeneity_test(
     scores = _scores(data, outcome, covariates, arm, reference, at, seed, options)
     told = over_splits([calibration(s.score, s.prediction, s.fold) for s in scores.splits])
     table = _rows(scores, told).assign(measure=["mean_prediction", "differential_prediction"], method=["HC3", "HC3, one-sided p"])
+    table.loc[1, "scale"] = ""
     how = "Best linear predictor of the effect: scores on predicted effects"
     return _estimates(scores, table, "Do effects differ predictably?", how, *CALIBRATED)
 
@@ -285,4 +287,4 @@ def _group_rows(scores: CrossFittedScores, told: Told, names: list[str], sizes: 
         n=[*sizes.tolist(), int(sizes[-1] + sizes[0])],
     )  # fmt: skip
     # a mean of a covariate is no question, and belongs to no contrast of arms
-    return rows if what == "group" else rows.assign(contrast="", p_value=[np.nan] * len(names) + [told.p_value[-1]])
+    return rows if what == "group" else rows.assign(contrast="", scale="", p_value=[np.nan] * len(names) + [told.p_value[-1]])

@@ -337,6 +337,11 @@ def draw_estimates(estimates: Estimates, *, arms: dict[str, str] | None = None, 
     groups = [g for g in dict.fromkeys(table["group"]) if g]
     canvas = Canvas(words("en"), arms or {g: g for g in groups}, narrow)
     with mpl.rc_context(style.rc()):
+        if "share" in table and table["share"].notna().any():
+            # it draws on this file's canvas
+            from ips_outcomes.reporting.targeting_figure import targeting
+
+            return targeting(estimates, canvas)
         if estimates.shape == "steps":
             return steps(estimates, canvas)
         if estimates.shape == "curve" and table["month"].notna().any() and table["month"].nunique() > 3:
