@@ -136,6 +136,9 @@ ELSEWHERE = {
     "metafor, sandwich, survey and hand-written R: tests/golden/rates.R",
     "compare_arms, months_in_work, trends, employment_curves under 30 clusters": "clubSandwich: tests/golden/few_clusters.R",
     "hazard_ratio": "survival::coxph: tests/golden/make_golden.R",
+    "heterogeneity_test": "lm with sandwich's HC3, one split: tests/golden/heterogeneity.R",
+    "sorted_groups": "lm with sandwich's HC2, one split: tests/golden/heterogeneity.R",
+    "targeting_curve": "written out in R, same multipliers: tests/golden/heterogeneity.R",
     "subgroup_effects": "glm, lm with sandwich, survival::coxph, clubSandwich: tests/golden/subgroups.R",
 }
 

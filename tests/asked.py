@@ -17,6 +17,7 @@ from ips_outcomes import Estimates, analysis
 Kind = Literal["times", "people", "months"]
 NUMBERS = ["estimate", "std_error", "conf_low", "conf_high", "p_value", "statistic", "coefficient"]
 REGRESSION = "ips + age"
+PREDICTED: dict[str, Any] = {"outcome": "works", "covariates": ["age", "site"], "reference": "control", "repeats": 2}
 
 
 @dataclass(frozen=True)
@@ -58,6 +59,9 @@ ASKED: dict[str, Asked] = {
     "subgroup_effects": Asked(
         "people", {"subgroups": "site", "outcome": "works", "reference": "control", "draws": 200}, drawn=True
     ),
+    "heterogeneity_test": Asked("people", PREDICTED, drawn=True),
+    "targeting_curve": Asked("people", PREDICTED | {"draws": 50}, drawn=True),
+    "sorted_groups": Asked("people", PREDICTED, drawn=True),
     "months_in_work": Asked("months", {"outcome": "works", "reference": "control"}),
     "bootstrap_rmst": Asked("times", {"by": "arm", "horizon": 12, "reference": "control", "replicates": 200}, drawn=True),
     "bootstrap_curves": Asked("months", {"outcome": "works", "reference": "control", "replicates": 200}, drawn=True),
