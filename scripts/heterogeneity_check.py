@@ -106,7 +106,11 @@ def replicate(world: str, seed: int, number: int) -> dict[str, tuple[float, floa
             continue
         low, high, value = row["conf_low"], row["conf_high"], float(true[name])
         known = np.isfinite(low) and np.isfinite(value)
-        found[name] = (value, float(low <= value <= high) if known else math.nan, float(row["p_value"] <= 0.05))
+        found[name] = (
+            value,
+            float(low <= value <= high) if known else math.nan,
+            float(row["p_value"] <= 0.05) if np.isfinite(row["p_value"]) else math.nan,
+        )
     return found
 
 
