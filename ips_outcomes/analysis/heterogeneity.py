@@ -15,7 +15,7 @@ from ips_outcomes.analysis.heterogeneity_splits import Told, calibration, curve,
 from ips_outcomes.analysis.inputs import Data
 from ips_outcomes.analysis.supported import supports
 from ips_outcomes.errors import UnsupportedError
-from ips_outcomes.estimates import Estimates, tidy
+from ips_outcomes.estimates import Estimates, Shape, tidy
 
 __all__ = ["heterogeneity_test", "sorted_groups", "targeting_curve"]
 
@@ -60,7 +60,7 @@ def _rows(scores: CrossFittedScores, told: Told) -> pd.DataFrame:
 
 
 def _estimates(scores: CrossFittedScores, table: pd.DataFrame, title: str, how: str, *references: str) -> Estimates:
-    shape = "curve" if "share" in table else "forest"
+    shape: Shape = "curve" if "share" in table else "forest"
     return Estimates(tidy(table), title, f"{how}; {scores.method}; two-sided 95 %", (*references, *scores.references),
                      shape, scores.notes)  # fmt: skip
 
