@@ -19,6 +19,7 @@ NUMBERS = ["estimate", "std_error", "conf_low", "conf_high", "p_value", "statist
 REGRESSION = "ips + age"
 #: What the three sites of `people` are rated at.
 CENTRES = pd.DataFrame({"site": ["a", "b", "c"], "centre": ["a", "b", "c"], "fidelity": [101.0, 88.0, 112.0]})
+PREDICTED: dict[str, Any] = {"outcome": "works", "covariates": ["age", "site"], "reference": "control", "repeats": 2}
 
 
 @dataclass(frozen=True)
@@ -71,6 +72,9 @@ ASKED: dict[str, Asked] = {
         "people", {"values": CENTRES, "modifier": "fidelity", "outcome": "works", "centre": "site", "reference": "control"}
     ),
     "process_table": Asked("people", {"centre_measures": CENTRES.assign(measure="fidelity", value=CENTRES["fidelity"])}),
+    "heterogeneity_test": Asked("people", PREDICTED, drawn=True),
+    "targeting_curve": Asked("people", PREDICTED | {"draws": 50}, drawn=True),
+    "sorted_groups": Asked("people", PREDICTED, drawn=True),
     "months_in_work": Asked("months", {"outcome": "works", "reference": "control"}),
     "work_sums": Asked("months", {"outcome": "works", "reference": "control"}),
     "bootstrap_rmst": Asked("times", {"by": "arm", "horizon": 12, "reference": "control", "replicates": 200}, drawn=True),

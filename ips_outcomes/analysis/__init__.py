@@ -13,6 +13,8 @@ from ips_outcomes.analysis.curve_tests import expected_events, gray_test, log_ra
 from ips_outcomes.analysis.curves import employment_curves
 from ips_outcomes.analysis.event_table import event_table
 from ips_outcomes.analysis.hazard import hazard_ratio
+from ips_outcomes.analysis.heterogeneity import heterogeneity_test, sorted_groups, targeting_curve
+from ips_outcomes.analysis.heterogeneity_scores import cross_fitted_scores
 from ips_outcomes.analysis.incidence import cumulative_incidence
 from ips_outcomes.analysis.lifelines_door import parametric_survival
 from ips_outcomes.analysis.panel import panel_effect
@@ -45,6 +47,7 @@ __all__ = [
     "compare_arms",
     "cox",
     "credibility",
+    "cross_fitted_scores",
     "cumulative_incidence",
     "effect_by",
     "effect_in_windows",
@@ -56,6 +59,7 @@ __all__ = [
     "fit_cox",
     "gray_test",
     "hazard_ratio",
+    "heterogeneity_test",
     "kaplan_meier",
     "log_rank",
     "longest_horizon",
@@ -70,8 +74,10 @@ __all__ = [
     "proportional_hazards_test",
     "randomisation_test",
     "rmst",
+    "sorted_groups",
     "subgroup_effects",
     "survival_quantiles",
+    "targeting_curve",
     "trends",
     "work_sums",
 ]

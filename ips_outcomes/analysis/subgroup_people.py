@@ -13,7 +13,7 @@ from ips_outcomes.analysis.inputs import Data, as_list, require, with_arm
 from ips_outcomes.analysis.modifiers import Modifier, Subgroups, columns_needed, modifiers
 from ips_outcomes.errors import UnsupportedError
 
-__all__ = ["People", "covariate_columns", "people_of"]
+__all__ = ["People", "covariate_columns", "once", "people_of"]
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
@@ -79,7 +79,7 @@ def people_of(
         kept = table[arm].notna().to_numpy()
         table, notes = with_arm(table, arm)
         if month:
-            table = _once(table, person_id, list(dict.fromkeys(needed)))
+            table = once(table, person_id, list(dict.fromkeys(needed)))
         ids = pd.Index(table[person_id]) if month else pd.RangeIndex(len(table))
     else:
         table = data.at_risk if times else data.baseline
@@ -104,7 +104,7 @@ def people_of(
     return People(table, ids, table[arm].to_numpy(dtype=object), order, found, codes, month, person_id, kept, notes)  # fmt: skip
 
 
-def _once(table: pd.DataFrame, person_id: str, columns: list[str]) -> pd.DataFrame:
+def once(table: pd.DataFrame, person_id: str, columns: list[str]) -> pd.DataFrame:
     """The first row of each person; what belongs to a person must not change between months."""
     if table[person_id].isna().any():
         raise UnsupportedError(f"{int(table[person_id].isna().sum())} rows have no {person_id}")

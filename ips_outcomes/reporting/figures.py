@@ -356,6 +356,11 @@ def draw_estimates(
             from ips_outcomes.reporting.effect_figures import effect_by_number
 
             return effect_by_number(estimates, canvas)
+        if "share" in table and table["share"].notna().any():
+            # it draws on this file's canvas
+            from ips_outcomes.reporting.targeting_figure import targeting
+
+            return targeting(estimates, canvas)
         if estimates.shape == "steps":
             return steps(estimates, canvas)
         if estimates.shape == "curve" and table["month"].notna().any() and table["month"].nunique() > 3:
