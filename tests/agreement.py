@@ -136,7 +136,8 @@ ELSEWHERE = {
     "metafor, sandwich, survey and hand-written R: tests/golden/rates.R",
     "compare_arms, months_in_work, trends, employment_curves under 30 clusters": "clubSandwich: tests/golden/few_clusters.R",
     "hazard_ratio": "survival::coxph: tests/golden/make_golden.R",
-    "subgroup_effects": "glm, lm with sandwich, survival::coxph, clubSandwich: tests/golden/subgroups.R",
+    "subgroup_effects": "glm, lm with sandwich, survival::coxph, clubSandwich, metafor: tests/golden/subgroups.R",
+    "subgroup_global_test": "all arrangements of eight people, written out: tests/test_subgroup_global.py",
 }
 
 

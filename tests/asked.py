@@ -58,6 +58,9 @@ ASKED: dict[str, Asked] = {
     "subgroup_effects": Asked(
         "people", {"subgroups": "site", "outcome": "works", "reference": "control", "draws": 200}, drawn=True
     ),
+    "subgroup_global_test": Asked(
+        "people", {"subgroups": "site", "outcome": "works", "reference": "control", "permutations": 200}, drawn=True
+    ),
     "months_in_work": Asked("months", {"outcome": "works", "reference": "control"}),
     "bootstrap_rmst": Asked("times", {"by": "arm", "horizon": 12, "reference": "control", "replicates": 200}, drawn=True),
     "bootstrap_curves": Asked("months", {"outcome": "works", "reference": "control", "replicates": 200}, drawn=True),

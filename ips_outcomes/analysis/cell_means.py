@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -93,9 +93,14 @@ class CellMeans:
         design = np.zeros((len(self.y), self.number))
         design[np.arange(len(self.y)), self.cells] = 1.0
         design = np.column_stack([design, self.covariates])
-        model: Model = "logistic" if self.logistic else "linear"
         ones = np.ones(len(self.y))
-        self.fit: Fit = fit_model(self.y, design, ones, model, firth=penalised and self.logistic)
+        if self.adjusted:
+            model: Model = "logistic" if self.logistic else "linear"
+            self.fit: Fit = fit_model(self.y, design, ones, model, firth=penalised and self.logistic)
+        else:
+            # sums over people, so that a cell where everybody works has a mean of 1 and not of nearly 1
+            share = np.bincount(self.cells, weights=self.y, minlength=self.number) / self.n
+            self.fit = Fit("linear", share, design, self.y, ones, share[self.cells], ones, ones, np.diag(1 / self.n))
         self.mean: Floats = np.asarray(self.fit.coefficients[: self.number], dtype=np.float64)
         if penalised and not self.adjusted:
             # of a model with a coefficient for every cell, Firth's penalty adds one half to either side of each
@@ -144,7 +149,12 @@ class CellMeans:
             return Told(float(np.sqrt(slope**2 @ variance)), np.inf, self._all(residual * scale[self.cells] * slope[self.cells]))
         parts = self.fit.scores() @ (self.fit.bread @ slope)
         if self.clusters is not None:
-            return self._clustered(slope, parts)
+            told = self._clustered(slope, parts)
+            if not self.penalised:
+                return told
+            # a cell where nobody differs has no residuals: its error is that of the penalised model without clusters
+            own = slope @ self.fit.bread @ slope if self.adjusted else slope**2 @ (self.mean * (1 - self.mean) / (self.n + 1))
+            return replace(told, error=float(np.maximum(told.error, np.sqrt(own))))
         if not self.binary and errors == "robust":
             return self._unequal(slope, parts)
         if self.binary and not self.adjusted:

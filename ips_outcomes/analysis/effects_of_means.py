@@ -217,9 +217,15 @@ class MeanEffects:
         count = np.array([n0 - e0, e0, n1 - e1, e1], dtype=float)
         there = count > 0
         x, y = np.array([[1.0, 0], [1, 0], [1, 1], [1, 1]])[there], np.array([0.0, 1, 0, 1])[there]
-        fit = fit_model(y, x, count[there], "logistic", firth=True)
-        low_log, high_log, _ = firth_profile(fit, 1)
-        return (float(np.exp(low_log)), float(np.exp(high_log))), p_value, f"Firth's penalty, profile limits, {exact}"
+        try:
+            low_log, high_log, _ = firth_profile(fit_model(y, x, count[there], "logistic", firth=True), 1)
+            ends = "profile"
+        except UnsupportedError:
+            # one or two people in a cell: the penalised likelihood has no peak that is found; half a person to either side has one
+            half = np.array([n0 - e0, e0, n1 - e1, e1]) + 0.5
+            low_log, high_log, _ = tested(float(np.log(half) @ [1, -1, -1, 1]), float(np.sqrt((1 / half).sum())), np.inf)
+            ends = "Wald"
+        return (float(np.exp(low_log)), float(np.exp(high_log))), p_value, f"Firth's penalty, {ends} limits, {exact}"
 
     def pair(self, level: int, other: int, scale: str, *, wald: bool = False) -> Pair | None:
         """Level minus other, on one scale."""

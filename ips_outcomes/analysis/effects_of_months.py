@@ -92,7 +92,7 @@ class MonthEffects:
             share = 1.0 / seen_by
         own = (self.value - self.observed * rate[self.cell]) * np.where(self.observed > 0, share[self.cell], 0.0)
         self.influence = np.nan_to_num(own.sum(axis=1))
-        full = np.isfinite(self.mean).reshape(levels, 2).all(axis=1) & (self.n.reshape(levels, 2).min(axis=1, initial=0) > 0)
+        full = np.isfinite(self.mean).reshape(levels, 2).all(axis=1) & (self.n.reshape(levels, 2) > 0).all(axis=1)
         self.present = np.flatnonzero(full).tolist()
         self.clusters = None if clusters is None else np.unique(clusters, return_inverse=True)[1].astype(np.int64)
         gaps = int((self.known & (self.observed.min(axis=1, initial=1.0) == 0)).sum())
