@@ -213,7 +213,7 @@ def test_months_and_times_of_one_level_are_those_of_one_group() -> None:
         )
     assert any("2 people were not observed" in note for note in answer.notes)
     data = world(4, 300)
-    found = told(ask(data, None or "sex", None, event="event", horizon=20))
+    found = told(ask(data, "sex", None, event="event", horizon=20))
     for level in ("man", "woman"):
         alone = months_gained(data[data["sex"] == level], by="arm", horizon=20, reference="control").table
         alone = alone[alone["measure"] == "mean_difference"].iloc[0]
@@ -408,7 +408,7 @@ def test_a_handful_of_unknown_does_not_cut_the_horizon() -> None:
     data = world(15, 300)
     data["sex"] = data["sex"].where(np.arange(300) > 3, None)
     data.loc[:3, ["time", "event"]] = [2, 0]
-    rows = told(ask(data, None or "sex", None, event="event"))
+    rows = told(ask(data, "sex", None, event="event"))
     assert rows.loc[("sex", "man", "mean_difference"), "method"] == "months gained by 24"
     assert "followed for less" in rows.loc[("sex", "Unknown", "mean_difference"), "method"]
     assert rows.loc[("sex", "Unknown", "mean_difference"), "n"] == 4

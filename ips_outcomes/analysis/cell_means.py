@@ -195,7 +195,7 @@ class CellMeans:
         if self.adjusted:
             degrees = float(len(parts) - self.fit.design.shape[1])
         else:
-            degrees = self.welch(np.bincount(self.cells, weights=parts**2, minlength=self.number))
+            degrees = self.welch(np.bincount(self.cells, weights=parts**2, minlength=self.number).astype(float))
         return Told(float(np.sqrt((parts**2).sum())), degrees if degrees > 0 else np.nan, self._all(parts))
 
     def welch(self, variance: NDArray[np.floating]) -> float:

@@ -185,14 +185,15 @@ class MeanEffects:
 
     def _effect(self, level: int, scale: str) -> Effect | None:
         small = self._penalised(level)
-        # a difference needs no penalty: its score interval holds with no event at all
-        fit = self._fit(small and (self.adjusted or scale != "risk_difference"))
+        # a difference of counts needs no penalty: its score interval holds with no event at all
+        counted = not self.adjusted and self.rows.clusters is None
+        fit = self._fit(small and not (counted and scale == "risk_difference"))
         found = self._on_scale(level, scale, fit)
         if fit is None or found is None:
             return None
         told = fit.told(found[1], self.errors)
         method, ends, p_value = self._method(fit, told), None, None
-        if self.rows.binary and not self.adjusted and self.rows.clusters is None:
+        if self.rows.binary and counted:
             ends, p_value, method = self._counted(level, scale, small)
         return Effect(level, scale, found[0], told.error, told.degrees, self._influence(told), self.sizes(level), method, ends,
                       p_value, small or fit.penalised)  # fmt: skip

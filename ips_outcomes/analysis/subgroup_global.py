@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
@@ -181,7 +179,7 @@ def _scores(asked: Question, table: pd.DataFrame, rows: Ints, own: NDArray[np.bo
         values = (value - observed * rate).sum(axis=1)
     else:
         time, happened = table["time"].to_numpy()[here], (table["event"].to_numpy() == asked.cause)[here]
-        months, place = np.unique(time, return_inverse=True)
+        place = np.unique(time, return_inverse=True)[1]
         at_risk = np.bincount(place)[::-1].cumsum()[::-1]
         hazard = np.bincount(place, weights=happened) / at_risk
         values = happened - hazard.cumsum()[place]
