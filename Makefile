@@ -1,7 +1,7 @@
 # Each target is one line; without make, run the line itself.
 PYTHON ?= python3
 
-.PHONY: demo test quick lock notebooks data layouts bench bench-large bench-estimators bench-resampling coverage rpage clean
+.PHONY: demo test quick lock notebooks data layouts bench bench-large bench-estimators bench-resampling coverage familywise rpage clean
 demo:       ; $(PYTHON) scripts/demo.py
 test:       ; $(PYTHON) scripts/test.py
 quick:      ; $(PYTHON) scripts/test.py --quick
@@ -14,5 +14,6 @@ bench-large: ; $(PYTHON) scripts/environment.py test -- python benchmarks/large.
 bench-estimators: ; $(PYTHON) scripts/environment.py test -- python benchmarks/estimators.py
 bench-resampling: ; $(PYTHON) scripts/environment.py test -- python benchmarks/resampling.py
 coverage:   ; $(PYTHON) scripts/environment.py test -- python scripts/coverage.py
+familywise: ; $(PYTHON) scripts/environment.py test -- python scripts/familywise.py
 rpage:      ; $(PYTHON) scripts/environment.py test -- python scripts/r_page.py
 clean:      ; $(PYTHON) -c "import shutil; [shutil.rmtree(p, ignore_errors=True) for p in ('.venv', 'reports/demo')]"

@@ -140,12 +140,13 @@ ELSEWHERE = {
     "heterogeneity_test": "lm with sandwich's HC3, one split: tests/golden/heterogeneity.R",
     "sorted_groups": "lm with sandwich's HC2, one split: tests/golden/heterogeneity.R",
     "targeting_curve": "written out in R, same multipliers: tests/golden/heterogeneity.R",
-    "subgroup_effects": "glm, lm with sandwich, survival::coxph, clubSandwich: tests/golden/subgroups.R",
     "effect_by": "glm, lm with splines::ns and the delta method, sandwich, clubSandwich: tests/golden/smooth.R",
     "effect_in_windows": "compare_arms in each window, and the test by hand: tests/test_smooth_effects.py",
     "centre_effects": "metafor::escalc, rma, predict, blup, confint: tests/golden/centres.R",
     "centre_modifiers": "metafor::rma with mods=: tests/golden/centres.R",
     "process_table": "by hand; Wilson and Kaplan-Meier as above: tests/test_process.py",
+    "subgroup_effects": "glm, lm with sandwich, survival::coxph, clubSandwich, metafor: tests/golden/subgroups.R",
+    "subgroup_global_test": "all arrangements of eight people, written out: tests/test_subgroup_global.py",
 }
 
 

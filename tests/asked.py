@@ -75,6 +75,9 @@ ASKED: dict[str, Asked] = {
     "heterogeneity_test": Asked("people", PREDICTED, drawn=True),
     "targeting_curve": Asked("people", PREDICTED | {"draws": 50}, drawn=True),
     "sorted_groups": Asked("people", PREDICTED, drawn=True),
+    "subgroup_global_test": Asked(
+        "people", {"subgroups": "site", "outcome": "works", "reference": "control", "permutations": 200}, drawn=True
+    ),
     "months_in_work": Asked("months", {"outcome": "works", "reference": "control"}),
     "work_sums": Asked("months", {"outcome": "works", "reference": "control"}),
     "bootstrap_rmst": Asked("times", {"by": "arm", "horizon": 12, "reference": "control", "replicates": 200}, drawn=True),

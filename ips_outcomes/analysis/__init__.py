@@ -27,6 +27,7 @@ from ips_outcomes.analysis.resampling import bootstrap_interval
 from ips_outcomes.analysis.restricted_mean import longest_horizon, months_gained, rmst
 from ips_outcomes.analysis.smooth_effects import effect_by
 from ips_outcomes.analysis.subdistribution import fine_gray
+from ips_outcomes.analysis.subgroup_global import subgroup_global_test
 from ips_outcomes.analysis.subgroups import subgroup_effects
 from ips_outcomes.analysis.supported import capabilities
 from ips_outcomes.analysis.survival import kaplan_meier, nelson_aalen, survival_quantiles
@@ -76,6 +77,7 @@ __all__ = [
     "rmst",
     "sorted_groups",
     "subgroup_effects",
+    "subgroup_global_test",
     "survival_quantiles",
     "targeting_curve",
     "trends",

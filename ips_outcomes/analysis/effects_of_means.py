@@ -14,12 +14,13 @@ from numpy.typing import NDArray
 from scipy import special
 
 from ips_outcomes.analysis import two_proportions
+from ips_outcomes.analysis.cell_means import CellMeans, Told
 from ips_outcomes.analysis.compare import chosen_intervals
 from ips_outcomes.analysis.exact_tests import fisher_p, pearson_p
-from ips_outcomes.analysis.level_effects import Effect, Pair, tested
-from ips_outcomes.analysis.limits import FEW_CLUSTERS
-from ips_outcomes.analysis.regression import Fit, firth_profile, fit_model
-from ips_outcomes.analysis.regression_errors import Errors, combination_error
+from ips_outcomes.analysis.level_effects import ONE_CLUSTER, Effect, Pair, few_clusters_note, independent, sizes_of, tested
+from ips_outcomes.analysis.limits import FEW_CLUSTERS, t_p
+from ips_outcomes.analysis.regression import firth_profile, fit_model
+from ips_outcomes.analysis.regression_errors import Errors
 from ips_outcomes.errors import UnsupportedError
 
 __all__ = ["MeanEffects", "MeanRows"]
@@ -61,15 +62,6 @@ class MeanRows:
     binary: bool
 
 
-@dataclass(frozen=True)
-class _Version:
-    """Two means of a level with their slopes in the coefficients, by one fit."""
-
-    fit: Fit
-    risk: tuple[float, float]
-    slope: tuple[Floats, Floats]
-
-
 class MeanEffects:
     """Effects within levels, and their differences; see `LevelEffects`.
 
@@ -85,57 +77,69 @@ class MeanEffects:
     """
 
     def __init__(self, rows: MeanRows, *, errors: Errors = "robust", least_events: int = 5) -> None:
-        self.rows, self.errors, self.notes = rows, errors, list[str]()
+        self.rows, self.errors, self.least = rows, errors, least_events
+        self.notes: list[str] = []
         self.adjusted = rows.covariates.shape[1] > 0
         self.scales = (*YES_NO, *(("conditional_odds_ratio",) if self.adjusted else ())) if rows.binary else NUMBER
-        side = rows.treated.astype(np.int64)
+        cell = 2 * rows.level + rows.treated.astype(np.int64)
         levels = int(rows.level.max()) + 1 if len(rows.level) else 0
-        self.n = np.bincount(2 * rows.level + side, minlength=2 * levels).reshape(levels, 2)
-        self.events = np.bincount(2 * rows.level + side, weights=rows.y, minlength=2 * levels).reshape(levels, 2)
+        self.n = np.bincount(cell, minlength=2 * levels).reshape(levels, 2)
+        self.events = np.bincount(cell, weights=rows.y, minlength=2 * levels).reshape(levels, 2)
         self.present = [i for i in range(levels) if self.n[i].min() > 0]
         few = np.minimum(self.events, self.n - self.events).min(axis=1) < least_events if rows.binary else np.zeros(levels, bool)
         self.small = {i for i in self.present if few[i]}
-        self.least = least_events
-        keep = np.isin(rows.level, self.present)
-        self.kept = keep
-        self.place = {level: i for i, level in enumerate(self.present)}
-        self.clusters = None if rows.clusters is None else np.unique(rows.clusters[keep], return_inverse=True)[1].astype(np.int64)
-        self.few = self.clusters is not None and len(keep) > 0 and int(self.clusters.max(initial=-1)) + 1 < FEW_CLUSTERS
-        self._versions: dict[bool, _Fitted] = {}
-        if self.present:
-            self._said()
-
-    def _said(self) -> None:
-        if self.clusters is not None and int(self.clusters.max()) < 1:
-            raise UnsupportedError("one cluster is too few for cluster-robust errors: leave out cluster=")
-        if self.few and self.clusters is not None:
+        self.kept = np.isin(rows.level, self.present)
+        self.cell = cell[self.kept]
+        self.columns = independent(self.cell, rows.covariates[self.kept]) if self.present else []
+        if self.present and len(self.columns) < rows.covariates.shape[1]:
             self.notes.append(
-                f"{int(self.clusters.max()) + 1} clusters are few: CR2 errors, limits and p from t with Satterthwaite's degrees of "
-                "freedom (under 4 of them: read p-values with reserve)"
+                f"{rows.covariates.shape[1] - len(self.columns)} of {rows.covariates.shape[1]} columns of adjust= are constant or "
+                "follow from the levels: left out of this model"
             )
+        self._fits: dict[bool, CellMeans | None] = {}
+        self._trouble = ""
+        if self.present and rows.clusters is not None:
+            number = len(np.unique(rows.clusters[self.kept]))
+            if number < 2:
+                raise UnsupportedError("one cluster is too few for cluster-robust errors: leave out cluster=")
+            if number < FEW_CLUSTERS:
+                self.notes.append(few_clusters_note(number))
 
-    def _fitted(self, penalised: bool) -> _Fitted:
-        if penalised not in self._versions:
-            self._versions[penalised] = _Fitted(self, penalised)
-        return self._versions[penalised]
-
-    def _of(self, level: int, penalised: bool) -> _Version:
-        return self._fitted(penalised).version(level)
+    def _fit(self, penalised: bool) -> CellMeans | None:
+        """Plain, or penalised where it was asked for or nothing else is finite; None where neither is."""
+        if penalised not in self._fits:
+            rows, keep = self.rows, self.kept
+            clusters = None if rows.clusters is None else rows.clusters[keep]
+            found: CellMeans | None = None
+            try:
+                found = CellMeans(rows.y[keep], self.cell, rows.covariates[keep][:, self.columns], clusters, binary=rows.binary,
+                                  penalised=penalised)  # fmt: skip
+            except (UnsupportedError, np.linalg.LinAlgError) as error:
+                if not penalised and rows.binary and self.adjusted:
+                    found = self._fit(True)
+                    self.notes.append("the covariates separate the outcome: Firth's penalty")
+                else:
+                    self._trouble = str(error)
+            self._fits[penalised] = found
+        return self._fits[penalised]
 
     def _penalised(self, *levels: int) -> bool:
         """Whether a level with few events takes part: then all its answers on a model come from the penalised fit."""
         return self.rows.binary and any(level in self.small for level in levels)
 
-    def _on_scale(self, level: int, scale: str, penalised: bool) -> tuple[float, Floats] | None:
+    def _on_scale(self, level: int, scale: str, fit: CellMeans | None) -> tuple[float, Floats] | None:
         """Value and slope of an effect; None where the scale has no room for it."""
-        found = self._of(level, penalised)
-        (m1, m0), (s1, s0) = found.risk, found.slope
+        if fit is None or not fit.has(level):
+            return None
+        found = fit.level(level)
+        (m1, m0), (s1, s0) = found.mean, found.slope
         if scale in ("risk_difference", "mean_difference"):
             return m1 - m0, s1 - s0
         if scale == "conditional_odds_ratio":
             slope = np.zeros(len(s1))
-            slope[2 * self.place[level] + 1], slope[2 * self.place[level]] = 1.0, -1.0
-            return float(slope @ found.fit.coefficients), slope
+            base, arm = fit.columns(level)
+            slope[arm], slope[base] = 1.0, -1.0
+            return float(slope @ fit.fit.coefficients), slope
         if min(m1, m0) <= 0:
             return None
         if scale in ("risk_ratio", "mean_ratio"):
@@ -144,34 +148,36 @@ class MeanEffects:
             return None
         return float(special.logit(m1) - special.logit(m0)), s1 / (m1 * (1 - m1)) - s0 / (m0 * (1 - m0))
 
-    def _told(self, value: float, slope: Floats, penalised: bool) -> tuple[float, float, float, Floats]:
-        """Value, its error, degrees of freedom, and each person's influence, scaled so that it has that error."""
-        error, degrees, parts = self._fitted(penalised).error(slope)
+    def _influence(self, told: Told) -> Floats:
         influence = np.zeros(self.rows.people)
-        np.add.at(influence, self.rows.person[self.kept], parts)
-        return value, error, degrees, influence
+        np.add.at(influence, self.rows.person[self.kept], told.parts)
+        return influence
 
-    def _method(self, penalised: bool) -> str:
+    def _method(self, fit: CellMeans, told: Told) -> str:
         if not self.rows.binary:
             how = "OLS" if self.adjusted or self.errors == "model" else "means"
-        elif self.adjusted:
-            how = "g-computation"
         else:
-            how = "proportions"
-        if penalised:
-            how += f", Firth's penalty: fewer than {self.least} with or without the event"
-        if self.few:
-            return f"{how}, CR2"
-        if self.clusters is not None:
-            return f"{how}, cluster-robust"
+            how = "g-computation" if self.adjusted else "proportions"
+        if fit.penalised:
+            how += f", Firth's penalty: fewer than {self.least} with or without the event" if self.small else ", Firth's penalty"
+        if self.rows.clusters is not None:
+            how += ", CR2" if told.few else ", cluster-robust"
+            return how if np.isfinite(told.error) else f"{how}: {ONE_CLUSTER}"
         return how if self.rows.binary or self.errors == "model" else f"{how}, HC2"
 
-    def _sizes(self, level: int) -> dict[str, int]:
-        found = {"n_reference": int(self.n[level, 0]), "n_arm": int(self.n[level, 1]), "n": int(self.n[level].sum())}
-        if self.rows.binary:
-            e0, e1 = (round(float(x)) for x in self.events[level])
-            found |= {"events_reference": e0, "events_arm": e1, "events": e0 + e1}
-        return found
+    def sizes(self, level: int) -> dict[str, int]:
+        """People, and of a yes/no outcome those with it."""
+        return sizes_of(level, self.n, self.events if self.rows.binary else None)
+
+    def lacking(self, level: int, scale: str) -> str:
+        """Why a level has no effect on a scale."""
+        if level not in self.present:
+            return "nobody of an arm in this level"
+        if self._trouble:
+            return self._trouble
+        if not self.rows.binary:
+            return "no ratio: a mean is not above 0"
+        return "no answer: an arm has no event here, or nobody without it"
 
     def effects(self) -> list[Effect]:
         """Every effect that can be told."""
@@ -179,16 +185,18 @@ class MeanEffects:
 
     def _effect(self, level: int, scale: str) -> Effect | None:
         small = self._penalised(level)
-        # a difference needs no penalty: its score interval holds with no event at all
-        penalised = small and (self.adjusted or scale != "risk_difference")
-        found = self._on_scale(level, scale, penalised)
-        if found is None:
+        # a difference of counts needs no penalty: its score interval holds with no event at all
+        counted = not self.adjusted and self.rows.clusters is None
+        fit = self._fit(small and not (counted and scale == "risk_difference"))
+        found = self._on_scale(level, scale, fit)
+        if fit is None or found is None:
             return None
-        value, error, degrees, influence = self._told(*found, penalised)
-        sizes, method, ends, p_value = self._sizes(level), self._method(penalised), None, None
-        if self.rows.binary and not self.adjusted and self.clusters is None:
+        told = fit.told(found[1], self.errors)
+        method, ends, p_value = self._method(fit, told), None, None
+        if self.rows.binary and counted:
             ends, p_value, method = self._counted(level, scale, small)
-        return Effect(level, scale, value, error, degrees, influence, sizes, method, ends, p_value, small)
+        return Effect(level, scale, found[0], told.error, told.degrees, self._influence(told), self.sizes(level), method, ends,
+                      p_value, small or fit.penalised)  # fmt: skip
 
     def _counted(self, level: int, scale: str, small: bool) -> tuple[tuple[float, float], float, str]:
         """Limits and p of one level's counts, as `compare_arms` gives them; of few events exact or penalised."""
@@ -206,124 +214,50 @@ class MeanEffects:
             low, high = two_proportions.koopman(*cells)
             said = "Firth's penalty, Koopman limits" + ("" if np.isfinite(high[0]) else " (no upper one)")
             return (float(low[0]), float(high[0])), p_value, f"{said}, {exact}"
-        own = self.rows.level[self.kept] == level
-        x = np.column_stack([np.ones(int(own.sum())), self.rows.treated[self.kept][own]]).astype(float)
-        fit = fit_model(self.rows.y[self.kept][own], x, np.ones(len(x)), "logistic", firth=True)
-        low_log, high_log, _ = firth_profile(fit, 1)
-        return (float(np.exp(low_log)), float(np.exp(high_log))), p_value, f"Firth's penalty, profile limits, {exact}"
+        # the four cells of the table, each as many people as are there
+        count = np.array([n0 - e0, e0, n1 - e1, e1], dtype=float)
+        there = count > 0
+        x, y = np.array([[1.0, 0], [1, 0], [1, 1], [1, 1]])[there], np.array([0.0, 1, 0, 1])[there]
+        try:
+            low_log, high_log, _ = firth_profile(fit_model(y, x, count[there], "logistic", firth=True), 1)
+            ends = "profile"
+        except UnsupportedError:
+            # one or two people in a cell: the penalised likelihood has no peak that is found; half a person to either side has one
+            half = np.array([n0 - e0, e0, n1 - e1, e1]) + 0.5
+            low_log, high_log, _ = tested(float(np.log(half) @ [1, -1, -1, 1]), float(np.sqrt((1 / half).sum())), np.inf)
+            ends = "Wald"
+        return (float(np.exp(low_log)), float(np.exp(high_log))), p_value, f"Firth's penalty, {ends} limits, {exact}"
 
-    def pair(self, level: int, other: int, scale: str) -> Pair | None:
+    def pair(self, level: int, other: int, scale: str, *, wald: bool = False) -> Pair | None:
         """Level minus other, on one scale."""
-        if level not in self.place or other not in self.place:
+        if level not in self.present or other not in self.present:
             return None
-        penalised = self._penalised(level, other)
-        one, two = self._on_scale(level, scale, penalised), self._on_scale(other, scale, penalised)
-        if one is None or two is None:
+        fit = self._fit(self._penalised(level, other))
+        one, two = self._on_scale(level, scale, fit), self._on_scale(other, scale, fit)
+        if fit is None or one is None or two is None:
             return None
-        value, error, degrees, influence = self._told(one[0] - two[0], one[1] - two[1], penalised)
-        low, high, p_value = tested(value, error, degrees)
-        return Pair(
-            level, other, scale, value, error, degrees, influence, self._method(penalised), (low, high), p_value, penalised
-        )
+        value, slope = one[0] - two[0], one[1] - two[1]
+        told = fit.told(slope, self.errors)
+        low, high, p_value = tested(value, told.error, told.degrees)
+        many = self._among_many(fit, value, slope, told) if scale == "risk_difference" and self.rows.clusters is None else None
+        return Pair(level, other, scale, value, told.error, told.degrees, self._influence(told), self._method(fit, told),
+                    (low, high), p_value, fit.penalised, many)  # fmt: skip
 
+    def _among_many(self, fit: CellMeans, value: float, slope: Floats, told: Told) -> float:
+        """The p-value of a difference of differences that enters step-down tests.
 
-class _Fitted:
-    """One fit of the cells' means, plain or penalised."""
-
-    def __init__(self, of: MeanEffects, penalised: bool) -> None:
-        rows, keep = of.rows, of.kept
-        self.of, self.penalised = of, penalised
-        self.cells = np.array([2 * of.place[i] for i in rows.level[keep].tolist()], dtype=np.int64) + rows.treated[keep]
-        self.number = 2 * len(of.present)
-        y, design = rows.y[keep], np.zeros((int(keep.sum()), self.number))
-        design[np.arange(len(y)), self.cells] = 1.0
-        self.logistic = rows.binary and of.adjusted
-        self.covariates = rows.covariates[keep]
-        if of.adjusted:
-            design = np.column_stack([design, self.covariates])
-            size = np.sqrt((design**2).sum(axis=0))
-            if len(design) < design.shape[1] or not (size > 0).all() or (
-                np.linalg.matrix_rank(np.linalg.qr(design / size, mode="r"), rtol=1e-10) < len(size)
-            ):  # fmt: skip
-                raise UnsupportedError(
-                    "a covariate is constant, or follows from the others, the arm and the subgroup: leave it out of adjust="
-                )
-        if penalised and not of.adjusted:
-            # of a model with a coefficient for every cell, Firth's penalty adds one half to either side of each
-            n = np.bincount(self.cells, minlength=self.number)
-            mean = (np.bincount(self.cells, weights=y, minlength=self.number) + 0.5) / (n + 1)
-            self.fit = fit_model(y, design, np.ones(len(y)), "linear")
-            self.mean, self.n = mean, n
+        Without covariates: half a person is added to either side of each
+        proportion, and t has Welch's degrees of freedom; with them: each
+        cell's share of the variance with n / (n - 1), and the same degrees.
+        """
+        if self.adjusted:
+            parts = np.bincount(fit.cells, weights=told.parts[fit.rows] ** 2, minlength=fit.number)
+            variance = parts * fit.n / np.maximum(fit.n - 1, 1)
+            error = max(float(np.sqrt(variance.sum())), told.error)
         else:
-            self.fit = fit_model(y, design, np.ones(len(y)), "logistic" if self.logistic else "linear", firth=penalised)
-            self.mean = np.asarray(self.fit.coefficients[: self.number], dtype=np.float64)
-            self.n = np.bincount(self.cells, minlength=self.number)
-
-    def version(self, level: int) -> _Version:
-        """Means of both arms in a level, over its own people where there are covariates, and their slopes."""
-        place = self.of.place[level]
-        base = 2 * place
-        width = len(self.fit.coefficients)
-        risks, slopes = [], []
-        inside = (self.cells // 2) == place
-        x = self.covariates[inside]
-        for side in (1, 0):
-            slope = np.zeros(width)
-            slope[base + side] = 1.0
-            if not self.of.adjusted:
-                risks.append(float(self.mean[base + side]))
-            elif not self.logistic:
-                slope[self.number :] = x.mean(axis=0)
-                risks.append(float(slope @ self.fit.coefficients))
-            else:
-                predictor = self.fit.coefficients[base + side] + x @ self.fit.coefficients[self.number :]
-                each = special.expit(predictor)
-                steep = each * special.expit(-predictor)
-                slope[base + side] = steep.mean()
-                slope[self.number :] = (steep @ x) / len(x)
-                risks.append(float(each.mean()))
-            slopes.append(slope)
-        return _Version(self.fit, (risks[0], risks[1]), (slopes[0], slopes[1]))
-
-    def error(self, slope: Floats) -> tuple[float, float, Floats]:
-        """Standard error of a combination, its degrees of freedom, and the rows' influence, which has that error."""
-        of = self.of
-        if self.penalised and not of.adjusted and of.clusters is None:
-            variance = self.mean * (1 - self.mean) / (self.n + 1)
-            residual = (of.rows.y[of.kept] - self.mean[self.cells]) / self.n[self.cells]
-            raw = np.bincount(self.cells, weights=residual**2, minlength=self.number)
-            parts = residual * np.sqrt(np.divide(variance, raw, out=np.zeros_like(raw), where=raw > 0))[self.cells]
-            return float(np.sqrt(slope**2 @ variance)), np.inf, parts * slope[self.cells]
-        parts = self.fit.scores() @ (self.fit.bread @ slope)
-        if of.clusters is None and not of.rows.binary and of.errors == "robust":
-            return self._unequal(slope, parts)
-        # a proportion's sandwich without a factor is its binomial error
-        proportions = of.rows.binary and not of.adjusted and of.clusters is None
-        if proportions:
-            return float(np.sqrt((parts**2).sum())), np.inf, parts
-        error, degrees = combination_error(
-            self.fit, slope, errors="model" if of.rows.binary or of.errors == "model" else "robust", clusters=of.clusters
-        )
-        return error, degrees, parts
-
-    def _unequal(self, slope: Floats, parts: Floats) -> tuple[float, float, Floats]:
-        """HC2: without covariates each cell's own variance over its size, and Welch's degrees of freedom."""
-        hat = np.einsum("ij,jk,ik->i", self.fit.design, self.fit.bread, self.fit.design)
-        left = np.where(hat < 1 - 1e-12, 1 - hat, np.nan)
-        needed = np.abs(parts) > 0
-        if np.isnan(left[needed]).any() or self._alone(slope):
-            return float("nan"), float("nan"), parts
-        parts = np.where(needed, parts / np.sqrt(np.where(np.isnan(left), 1.0, left)), 0.0)
-        variance = np.bincount(self.cells, weights=parts**2, minlength=self.number)
-        total = float(variance.sum())
-        if self.of.adjusted:
-            degrees = float(len(parts) - self.fit.design.shape[1])
-        else:
-            with np.errstate(invalid="ignore", divide="ignore"):
-                spread = np.where(variance > 0, variance**2 / (self.n - 1), 0.0).sum()
-                degrees = float(total**2 / spread) if spread > 0 else float("nan")
-        return float(np.sqrt(total)), degrees, parts
-
-    def _alone(self, slope: Floats) -> bool:
-        """Whether a mean of one person takes part, which has no variance."""
-        return not self.of.adjusted and bool(((slope[: self.number] != 0) & (self.n < 2)).any())
+            mean = (np.bincount(fit.cells, weights=fit.y, minlength=fit.number) + 0.5) / (fit.n + 1)
+            value, variance = float(slope @ mean), slope**2 * mean * (1 - mean) / fit.n
+            error = float(np.sqrt(variance.sum()))
+        if not error > 0:
+            return float("nan")
+        return float(t_p(np.array([value / error]), np.array([fit.welch(variance)]))[0])

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from ips_outcomes.analysis.few_clusters import small_error
 from ips_outcomes.analysis.inputs import Data
-from ips_outcomes.analysis.level_effects import Effect, Pair, tested
+from ips_outcomes.analysis.level_effects import ONE_CLUSTER, Effect, Pair, few_clusters_note, sizes_of, tested
 from ips_outcomes.analysis.limits import FEW_CLUSTERS
 from ips_outcomes.analysis.person_months import MonthsMatrix, months_matrix
 from ips_outcomes.errors import UnsupportedError
@@ -85,30 +85,25 @@ class MonthEffects:
         self.cell = 2 * level + treated
         levels = int(level.max()) + 1 if len(level) else 0
         size = 2 * levels
-        known = self.observed.max(axis=1, initial=0.0) > 0
-        self.n = np.bincount(self.cell, weights=known, minlength=size)
+        self.known = self.observed.max(axis=1, initial=0.0) > 0
+        self.n = np.bincount(self.cell, weights=self.known, minlength=size)
         seen_by = np.stack([np.bincount(self.cell, weights=o, minlength=size) for o in self.observed.T], axis=1)
         worked = np.stack([np.bincount(self.cell, weights=v, minlength=size) for v in self.value.T], axis=1)
         with np.errstate(invalid="ignore", divide="ignore"):
             rate = worked / seen_by
             self.mean = rate.sum(axis=1)
             share = 1.0 / seen_by
-        self.influence = (
-            (self.value - self.observed * rate[self.cell]) * np.where(self.observed > 0, share[self.cell], 0.0)
-        ).sum(axis=1)
-        self.influence = np.nan_to_num(self.influence)
-        full = np.isfinite(self.mean).reshape(levels, 2).all(axis=1) & (self.n.reshape(levels, 2).min(axis=1) > 0)
+        own = (self.value - self.observed * rate[self.cell]) * np.where(self.observed > 0, share[self.cell], 0.0)
+        self.influence = np.nan_to_num(own.sum(axis=1))
+        full = np.isfinite(self.mean).reshape(levels, 2).all(axis=1) & (self.n.reshape(levels, 2) > 0).all(axis=1)
         self.present = np.flatnonzero(full).tolist()
         self.clusters = None if clusters is None else np.unique(clusters, return_inverse=True)[1].astype(np.int64)
-        gaps = int((known & (self.observed.min(axis=1, initial=1.0) == 0)).sum())
+        gaps = int((self.known & (self.observed.min(axis=1, initial=1.0) == 0)).sum())
         if gaps:
             self.notes.append(f"{gaps} people were not observed in some month: it is left out of that month's rate")
-        self.few = self.clusters is not None and int(self.clusters.max(initial=-1)) + 1 < FEW_CLUSTERS
-        if self.few and self.clusters is not None:
-            self.notes.append(
-                f"{int(self.clusters.max()) + 1} clusters are few: CR2 errors, limits and p from t with Satterthwaite's degrees of "
-                "freedom (under 4 of them: read p-values with reserve)"
-            )
+        number = len(np.unique(self.clusters[self.known])) if self.clusters is not None else FEW_CLUSTERS
+        if number < FEW_CLUSTERS:
+            self.notes.append(few_clusters_note(number))
 
     def _scale(self, level: int, scale: str) -> tuple[float, dict[int, float]] | None:
         """Value, and what each cell's mean is multiplied by in it."""
@@ -120,28 +115,36 @@ class MonthEffects:
             return None
         return float(np.log(m1 / m0)), {arm: 1 / m1, base: -1 / m0}
 
-    def _error(self, parts: dict[int, float]) -> tuple[float, float, Floats]:
+    def _told(self, parts: dict[int, float]) -> tuple[float, float, Floats, str]:
+        """Error, Welch's or Satterthwaite's degrees of freedom, everybody's influence, and how."""
+        how = "area between the monthly rates"
         factor = np.zeros(len(self.mean))
         factor[list(parts)] = list(parts.values())
         own = self.influence * factor[self.cell]
         influence = np.zeros(self.people)
         np.add.at(influence, self.rows, own)
+        cells, nothing = np.array(list(parts)), float("nan")
         if self.clusters is None:
-            variance = np.bincount(self.cell, weights=own**2, minlength=len(self.mean))
-            here = np.array(list(parts))
-            if (self.n[here] < 2).any():
-                return float("nan"), float("inf"), influence
-            return float(np.sqrt((variance[here] * self.n[here] / (self.n[here] - 1)).sum())), float("inf"), influence
-        if self.few:
-            matrix = self._matrix(list(parts))
-            months = len(self.months)
-            error, degrees = small_error(matrix, range(len(parts)), list(parts.values()), np.eye(months), np.ones(months))
-            return error, degrees, influence
-        sums = np.bincount(self.clusters, weights=own)
-        inside = np.isin(self.cell, list(parts)) & (self.observed.max(axis=1) > 0)
+            n = self.n[cells]
+            if (n < 2).any():
+                return nothing, nothing, influence, how
+            variance = np.bincount(self.cell, weights=own**2, minlength=len(self.mean))[cells] * n / (n - 1)
+            spread = float((variance**2 / (n - 1)).sum())
+            degrees = float(variance.sum()) ** 2 / spread if spread > 0 else nothing
+            return float(np.sqrt(variance.sum())), degrees, influence, how
+        inside = np.isin(self.cell, cells) & self.known
         groups, people = len(np.unique(self.clusters[inside])), int(inside.sum())
-        factor_of = groups / (groups - 1) * (people - 1) / (people - len(parts)) if groups > 1 and people > len(parts) else np.nan
-        return float(np.sqrt(factor_of * (sums**2).sum())), float("inf"), influence
+        if min(len(np.unique(self.clusters[inside & (self.cell == c)])) for c in parts) < 2:
+            # its people's residuals add up to 0 whatever happens, so nothing tells how much it would vary
+            return nothing, nothing, influence, f"{how}: {ONE_CLUSTER}"
+        if groups < FEW_CLUSTERS:
+            months = len(self.months)
+            error, degrees = small_error(self._matrix(list(parts)), range(len(parts)), list(parts.values()), np.eye(months),
+                                         np.ones(months))  # fmt: skip
+            return error, degrees, influence, f"{how}, CR2"
+        sums = np.bincount(self.clusters, weights=own)
+        scale = groups / (groups - 1) * (people - 1) / (people - len(parts))
+        return float(np.sqrt(scale * (sums**2).sum())), float("inf"), influence, f"{how}, cluster-robust"
 
     def _matrix(self, cells: list[int]) -> MonthsMatrix:
         """The rows of some cells, each cell as an arm."""
@@ -156,9 +159,18 @@ class MonthEffects:
             np.zeros(count, dtype=np.int64), ("all",), self.clusters[inside], ones, ones,
         )  # fmt: skip
 
-    def _method(self) -> str:
-        how = "area between the monthly rates"
-        return f"{how}, CR2" if self.few else f"{how}, cluster-robust" if self.clusters is not None else how
+    def sizes(self, level: int) -> dict[str, int]:
+        """People observed in some month."""
+        return sizes_of(level, self.n.reshape(-1, 2))
+
+    def lacking(self, level: int, scale: str) -> str:
+        """Why a level has no effect on a scale."""
+        if level in self.present:
+            return "no ratio: an arm has no month in work here"
+        sizes = self.sizes(level)
+        if not sizes["n_arm"] or not sizes["n_reference"]:
+            return "nobody of an arm in this level"
+        return "nobody of an arm was observed in some month"
 
     def effects(self) -> list[Effect]:
         """Every effect that can be told."""
@@ -168,20 +180,21 @@ class MonthEffects:
                 found = self._scale(level, scale)
                 if found is None:
                     continue
-                error, degrees, influence = self._error(found[1])
-                n0, n1 = round(float(self.n[2 * level])), round(float(self.n[2 * level + 1]))
-                sizes = {"n_reference": n0, "n_arm": n1, "n": n0 + n1}
-                made.append(Effect(level, scale, found[0], error, degrees, influence, sizes, self._method()))
+                error, degrees, influence, method = self._told(found[1])
+                if self.clusters is None and np.isfinite(degrees):
+                    # limits of a level alone are those of `months_in_work`: normal
+                    degrees = float("inf")
+                made.append(Effect(level, scale, found[0], error, degrees, influence, self.sizes(level), method))
         return made
 
-    def pair(self, level: int, other: int, scale: str) -> Pair | None:
-        """Level minus other."""
+    def pair(self, level: int, other: int, scale: str, *, wald: bool = False) -> Pair | None:
+        """Level minus other; limits and p from t, with Welch's degrees of freedom."""
         if level not in self.present or other not in self.present:
             return None
         one, two = self._scale(level, scale), self._scale(other, scale)
         if one is None or two is None:
             return None
         value = one[0] - two[0]
-        error, degrees, influence = self._error({**one[1], **{cell: -x for cell, x in two[1].items()}})
+        error, degrees, influence, method = self._told({**one[1], **{cell: -x for cell, x in two[1].items()}})
         low, high, p_value = tested(value, error, degrees)
-        return Pair(level, other, scale, value, error, degrees, influence, self._method(), (low, high), p_value)
+        return Pair(level, other, scale, value, error, degrees, influence, method, (low, high), p_value)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
@@ -12,7 +14,7 @@ from ips_outcomes.analysis.event_table import event_table
 from ips_outcomes.analysis.folding import Patterns
 from ips_outcomes.analysis.incidence import incidence_from_table
 from ips_outcomes.analysis.influence import area_to, of_incidence
-from ips_outcomes.analysis.level_effects import Effect, Pair, tested
+from ips_outcomes.analysis.level_effects import ONE_CLUSTER, Effect, Pair, independent, sizes_of, tested
 from ips_outcomes.analysis.limits import FEW_CLUSTERS
 from ips_outcomes.errors import UnsupportedError
 
@@ -22,30 +24,56 @@ Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
 
 
+@dataclass(frozen=True)
+class _Cox:
+    """One Cox model: its fit, everybody's influence on the coefficients, and the levels that have a hazard ratio in it."""
+
+    fit: CoxFit
+    shares: Floats
+    levels: list[int]
+    penalised: bool
+
+    def at(self, name: str) -> int:
+        return list(self.fit.coefficients.index).index(name)
+
+    def row(self, name: str) -> tuple[float, float, float]:
+        """Limits (of the ratio) and p-value of a coefficient."""
+        row = self.fit.estimates.table.set_index("term").loc[name]
+        return float(row["conf_low"]), float(row["conf_high"]), float(row["p_value"])
+
+
 class TimeEffects:
     """Effects within levels on time to an event; see `LevelEffects`.
 
     Parameters
     ----------
     table : pandas.DataFrame
-        People of two arms, with columns ``time`` and ``event`` and those of ``adjust``.
+        People of two arms, with columns ``time`` and ``event``.
     treated, level : array
     rows : array of int
         Where each row stands among all people.
     people : int
     cause : int
     horizon : float or None
-        Of months gained; the longest that all levels and arms allow, by default.
-    adjust : list of str
-        Covariates of the Cox model; months gained are never adjusted.
+        Of months gained; by default the longest that all levels with enough events allow.
+    covariates : array, rows x columns
+        Of the Cox model; months gained are never adjusted.
     clusters : array of int, optional
     least_events : int
-        A level with fewer events in an arm makes the Cox model a penalised one.
+        A level with fewer events in an arm takes its answers from a penalised model.
+
+    Examples
+    --------
+    >>> table = pd.DataFrame({"time": [1, 2, 3, 4, 5, 6, 7, 8], "event": [1, 1, 1, 0, 1, 1, 1, 1]})
+    >>> found = TimeEffects(table, np.array([0, 1] * 4) == 1, np.array([0] * 4 + [1] * 4), np.arange(8), 8, cause=1, horizon=None,
+    ...                     covariates=np.zeros((8, 0)), clusters=None, least_events=0)
+    >>> [(e.level, e.scale, round(e.value, 3)) for e in found.effects()][:2]
+    [(0, 'hazard_ratio', -0.881), (0, 'mean_difference', -1.0)]
     """
 
     def __init__(
         self, table: pd.DataFrame, treated: NDArray[np.bool_], level: Ints, rows: Ints, people: int, *, cause: int,
-        horizon: float | None, adjust: list[str], clusters: Ints | None, least_events: int,
+        horizon: float | None, covariates: Floats, clusters: Ints | None, least_events: int,
     ) -> None:  # fmt: skip
         self.notes: list[str] = []
         self.rows, self.people, self.cause, self.least = rows, people, cause, least_events
@@ -58,79 +86,166 @@ class TimeEffects:
         self.present = [i for i in range(levels) if self.n[i].min() > 0]
         self.small = {i for i in self.present if self.events[i].min() < least_events}
         self.few = clusters is not None and len(np.unique(clusters)) < FEW_CLUSTERS
-        self._table, self._adjust = table, adjust
-        self._cox: CoxFit | None = None
+        # a cluster that holds a whole arm of a level tells no error: its scores there add up to 0 whatever happens
+        self.alone: set[int] = set()
+        if clusters is not None:
+            groups = np.bincount(np.unique(np.column_stack([self.cell, clusters]), axis=0)[:, 0], minlength=2 * levels)
+            self.alone = {i for i in self.present if groups[2 * i : 2 * i + 2].min() < 2}
+            if self.few:
+                self.notes.append(
+                    f"{len(np.unique(clusters))} clusters are few: limits and p-values of hazard ratios are from a wild score "
+                    "bootstrap over clusters, those of months gained from t; read them with care"
+                )
+        chosen = independent(self.cell, covariates) if len(self.cell) else []
+        self.covariates = covariates[:, chosen]
+        if len(chosen) < covariates.shape[1]:
+            self.notes.append(
+                f"{covariates.shape[1] - len(chosen)} of {covariates.shape[1]} columns of adjust= are constant or follow from the "
+                "levels: left out of this model"
+            )
+        self._models: dict[bool, _Cox | None] = {}
+        self._trouble = ""
         self._areas = self._gained(horizon)
-        # a level without any event in either arm has no hazard ratio, penalised or not
-        self.modelled = [i for i in self.present if self.events[i].sum() > 0]
-        if self.modelled:
-            self._fit()
 
-    def _design(self, pair: tuple[int, int] | None = None) -> tuple[pd.DataFrame, str]:
-        """A column a level, and one for the arm in each level; or, for one pair, its difference as a column of its own."""
-        keep = np.isin(self.level, self.modelled)
-        table = self._table[keep].copy()
-        level, treated = self.level[keep], self.treated[keep].astype(float)
-        names = []
-        for i in self.modelled[1:]:
-            table[f"_level_{i}"] = (level == i).astype(float)
-            names.append(f"_level_{i}")
-        for i in self.modelled:
-            inside = level == i
-            if pair is not None and i == pair[1]:
-                # the reference level's effect is shared by both, so that the other column is what one has more
-                inside = np.isin(level, pair)
-            table[f"_effect_{i}"] = np.where(inside, treated, 0.0)
-            names.append(f"_effect_{i}")
-        table["_cluster"] = -1 if self.clusters is None else self.clusters[keep]
-        return table, " + ".join([*names, *self._adjust])
+    # ---------------------------------------------------------------- hazard ratios
 
-    def _fit(self) -> None:
-        table, formula = self._design()
-        penalised = any(i in self.small for i in self.modelled)
-        cluster = None if self.clusters is None else "_cluster"
-        if penalised and cluster:
-            # the penalty has no robust errors: without it where all is finite
-            self._cox = fit_cox(table, formula, cause=self.cause, cluster=cluster)
+    def _design(
+        self, penalised: bool, pair: tuple[int, int] | None = None
+    ) -> tuple[pd.DataFrame, str, NDArray[np.bool_], list[int]]:
+        """A column a level, and one for the arm in each level; or, for one pair, its difference as a column of its own.
+
+        Plain: a cell without events has an infinite coefficient, and at that limit its people say nothing on the others.
+        """
+        happened = self.events > 0
+        if penalised:
+            # a level without any event in either arm has no hazard ratio, penalised or not
+            used = {i for i in self.present if happened[i].any()}
+            keep, told = np.isin(self.level, list(used)), sorted(used)
         else:
-            self._cox = fit_cox(table, formula, cause=self.cause, cluster=cluster, penalty="firth" if penalised else None)
-        self.notes += [note for note in self._cox.estimates.notes if "covariate" in note or "missing" in note]
-        used = np.flatnonzero(np.isin(self.level, self.modelled))[self._cox.people.rows]
-        scores = cluster_scores(self._cox.sets, self._cox.sums, np.arange(len(used), dtype=np.int64), len(used))
-        scale = self._cox.people.design.scale
-        inverse = self._cox.model_covariance.to_numpy() * np.outer(scale, scale)
-        shares = (scores @ inverse) / scale
-        self._shares = np.zeros((self.people, shares.shape[1]))
-        np.add.at(self._shares, self.rows[used], shares)
-        self._penalised = penalised and not cluster
+            keep, told = happened.ravel()[self.cell], [i for i in self.present if happened[i].all()]
+        level, treated = self.level[keep], self.treated[keep].astype(float)
+        columns: dict[str, NDArray[np.generic]] = {"time": self.time[keep], "event": self.event[keep]}
+        names = [f"_level_{i}" for i in np.unique(level).tolist()[1:]]
+        columns |= {name: (level == int(name[7:])).astype(float) for name in names}
+        for i in told:
+            # the reference level's effect is shared by both of a pair, so that the other column is what one has more
+            inside = np.isin(level, pair) if pair is not None and i == pair[1] else level == i
+            columns[f"_effect_{i}"] = np.where(inside, treated, 0.0)
+            names.append(f"_effect_{i}")
+        for j, values in enumerate(self.covariates[keep].T):
+            columns[f"_covariate_{j}"] = values
+            names.append(f"_covariate_{j}")
+        columns["_cluster"] = np.full(len(level), -1) if self.clusters is None else self.clusters[keep]
+        return pd.DataFrame(columns), " + ".join(names), keep, told
+
+    def _model(self, penalised: bool) -> _Cox | None:
+        """Plain, or penalised where it was asked for or nothing else is finite; None where neither is."""
+        if penalised not in self._models:
+            self._models[penalised] = self._fitted(penalised)
+        return self._models[penalised]
+
+    def _fitted(self, penalised: bool) -> _Cox | None:
+        table, formula, keep, told = self._design(penalised)
+        if not told:
+            return None
+        try:
+            fit = fit_cox(table, formula, cause=self.cause, cluster=None if self.clusters is None else "_cluster",
+                          penalty="firth" if penalised else None)  # fmt: skip
+        except UnsupportedError as error:
+            if penalised or self.clusters is not None:
+                self._trouble = str(error)
+                return None
+            self.notes.append("no finite hazard ratio without a penalty: Firth's penalty")
+            return self._model(True)
+        used = np.flatnonzero(keep)[fit.people.rows]
+        scores = cluster_scores(fit.sets, fit.sums, np.arange(len(used), dtype=np.int64), len(used))
+        shares = np.zeros((self.people, scores.shape[1]))
+        scale = fit.people.design.scale
+        np.add.at(shares, self.rows[used], (scores @ (fit.model_covariance.to_numpy() * np.outer(scale, scale))) / scale)
+        return _Cox(fit, shares, told, penalised)
+
+    def _cox(self, *levels: int) -> _Cox | None:
+        """The model that answers on some levels; the penalty has no robust errors, so clusters have the plain one."""
+        found = self._model(self.clusters is None and bool(set(levels) & self.small))
+        return found if found is not None and set(levels) <= set(found.levels) else None
+
+    def _method(self, model: _Cox, *levels: int) -> str:
+        how = "Cox, one model"
+        if model.penalised:
+            few = bool(set(levels) & self.small)
+            return f"{how}, Firth's penalty" + (f": fewer than {self.least} events in a level and arm" if few else "")
+        if self.clusters is None:
+            return how
+        if set(levels) & self.alone:
+            return f"{how}: {ONE_CLUSTER}"
+        return f"{how}, wild score bootstrap" if self.few else f"{how}, cluster-robust"
+
+    def _hazard(self, level: int) -> Effect | None:
+        model = self._cox(level)
+        if model is None:
+            return None
+        name = f"_effect_{level}"
+        value, error = float(model.fit.coefficients[name]), float(np.sqrt(model.fit.covariance.loc[name, name]))
+        low, high, p_value = model.row(name)
+        if level in self.alone:
+            error = low = high = p_value = float("nan")
+        return Effect(level, "hazard_ratio", value, error, float("inf"), model.shares[:, model.at(name)], self.sizes(level),
+                      self._method(model, level), (low, high), p_value, level in self.small or model.penalised)  # fmt: skip
+
+    def _hazards(self, level: int, other: int, wald: bool) -> Pair | None:
+        model = self._cox(level, other)
+        if model is None:
+            return None
+        a, b = f"_effect_{level}", f"_effect_{other}"
+        covariance = model.fit.covariance
+        value = float(model.fit.coefficients[a] - model.fit.coefficients[b])
+        error = float(np.sqrt(covariance.loc[a, a] + covariance.loc[b, b] - 2 * covariance.loc[a, b]))
+        influence = model.shares[:, model.at(a)] - model.shares[:, model.at(b)]
+        if {level, other} & self.alone:
+            error = float("nan")
+        degrees = float("inf") if self.clusters is None or not self.few else float(len(np.unique(self.clusters)) - 1)
+        low, high, p_value = tested(value, error, degrees)
+        method = self._method(model, level, other)
+        if np.isfinite(error) and (self.few or model.penalised) and not wald:
+            # limits and p that are not Wald's belong to a coefficient: the difference becomes one
+            table, formula, *_ = self._design(model.penalised, (level, other))
+            try:
+                again = fit_cox(table, formula, cause=self.cause, cluster="_cluster" if self.clusters is not None else None,
+                                penalty="firth" if model.penalised else None)  # fmt: skip
+                ratio_low, ratio_high, p_value = _Cox(again, model.shares, [], model.penalised).row(a)
+                low, high = float(np.log(ratio_low)), float(np.log(ratio_high))
+            except UnsupportedError:
+                method += ", Wald limits"
+        return Pair(level, other, "hazard_ratio", value, error, degrees, influence, method, (low, high), p_value,
+                    bool({level, other} & self.small) or model.penalised)  # fmt: skip
+
+    # ---------------------------------------------------------------- months gained
 
     def _gained(self, horizon: float | None) -> dict[int, tuple[float, Floats]]:
         """Area under the cumulative incidence of each cell, and everybody's influence on it."""
-        found: dict[int, tuple[float, Floats]] = {}
         cells = {}
-        for i in self.present:
-            for side in (0, 1):
-                inside = np.flatnonzero(self.cell == 2 * i + side)
-                ones = np.ones(len(inside))
-                people = Patterns(
-                    np.full(len(inside), -1, dtype=np.int64), self.time[inside], self.event[inside], ones, ones, ones
-                )
-                counted = event_table(people, self.cause)
-                rows = incidence_from_table(counted)
-                last = np.inf if rows["event_free"][-1] == 0 else float(people.time.max())
-                cells[2 * i + side] = (inside, people, counted, rows, last)
+        for cell in [2 * i + side for i in self.present for side in (0, 1)]:
+            inside = np.flatnonzero(self.cell == cell)
+            ones = np.ones(len(inside))
+            people = Patterns(np.full(len(inside), -1, dtype=np.int64), self.time[inside], self.event[inside], ones, ones, ones)
+            counted = event_table(people, self.cause)
+            rows = incidence_from_table(counted)
+            # a curve that has nobody left to lose goes on as it is
+            last = np.inf if rows["event_free"][-1] == 0 else float(people.time.max())
+            cells[cell] = (inside, people, counted, rows, last)
+        found: dict[int, tuple[float, Floats]] = {}
+        self.horizon = float("nan")
         if not cells:
             return found
-        longest = min(last for *_, last in cells.values())
+        # a handful of people, say of unknown level, must not cut everybody's horizon
+        large = [last for cell, (*_, last) in cells.items() if cell // 2 not in self.small]
+        longest = min(large or [last for *_, last in cells.values()])
         longest = longest if np.isfinite(longest) else float(self.time.max())
-        if horizon is not None and horizon > longest:
-            self.notes.append(
-                f"no months gained: some level's last observed time is {longest:g}, before the horizon of {horizon:g}"
-            )
-            return found
         self.horizon = float(longest if horizon is None else horizon)
         ends = np.array([self.horizon])
-        for cell, (inside, people, counted, rows, _) in cells.items():
+        for cell, (inside, people, counted, rows, last) in cells.items():
+            if self.horizon > last:
+                continue
             influence = np.zeros(self.people)
             if people.time.max() > 0:
                 own = of_incidence(people, counted, self.cause, rows["estimate"], rows["event_free"]).areas(ends)[:, 0]
@@ -138,84 +253,61 @@ class TimeEffects:
             found[cell] = (float(area_to(counted.time, rows["estimate"], ends)[0]), influence)
         return found
 
-    def _sizes(self, level: int) -> dict[str, int]:
-        e0, e1 = (round(float(x)) for x in self.events[level])
-        n0, n1 = (int(x) for x in self.n[level])
-        return {"n_reference": n0, "n_arm": n1, "n": n0 + n1, "events_reference": e0, "events_arm": e1, "events": e0 + e1}
+    def _months(self, level: int) -> tuple[float, Floats] | None:
+        """Months gained in a level, and everybody's influence."""
+        if level not in self.present or 2 * level not in self._areas or 2 * level + 1 not in self._areas:
+            return None
+        (a1, i1), (a0, i0) = self._areas[2 * level + 1], self._areas[2 * level]
+        return a1 - a0, i1 - i0
 
-    def _name(self, level: int) -> str:
-        return f"_effect_{level}"
+    def _error(self, influence: Floats, *levels: int) -> tuple[float, float, str]:
+        """Error of an area from everybody's influence on it, degrees of freedom, and how."""
+        how = f"months gained by {self.horizon:g}"
+        if self.clusters is None:
+            return float(np.sqrt((influence**2).sum())), float("inf"), how
+        if set(levels) & self.alone:
+            return float("nan"), float("nan"), f"{how}: {ONE_CLUSTER}"
+        own = np.bincount(self.clusters, weights=influence[self.rows])
+        groups = len(np.unique(self.clusters[np.isin(self.level, levels)]))
+        degrees = float(groups - 1) if groups < FEW_CLUSTERS else float("inf")
+        return float(np.sqrt(groups / (groups - 1) * (own**2).sum())), degrees, f"{how}, cluster-robust"
+
+    # ---------------------------------------------------------------- what `LevelEffects` asks
+
+    def sizes(self, level: int) -> dict[str, int]:
+        """People, and those with the event."""
+        return sizes_of(level, self.n, self.events)
+
+    def lacking(self, level: int, scale: str) -> str:
+        """Why a level has no effect on a scale."""
+        if level not in self.present:
+            return "nobody of an arm in this level"
+        if scale == "mean_difference":
+            return f"followed for less than the horizon of {self.horizon:g}"
+        return self._trouble or "no answer: an arm has no event here"
 
     def effects(self) -> list[Effect]:
         """Every effect that can be told."""
         made = []
         for level in self.present:
-            if level in self.modelled and self._cox is not None:
-                made.append(self._hazard(level))
-            if 2 * level in self._areas:
-                (a1, i1), (a0, i0) = self._areas[2 * level + 1], self._areas[2 * level]
-                error, degrees = self._size(i1 - i0)
-                made.append(Effect(level, "mean_difference", a1 - a0, error, degrees, i1 - i0, self._sizes(level),
-                                   f"months gained by {self.horizon:g}"))  # fmt: skip
+            hazard, months = self._hazard(level), self._months(level)
+            if hazard is not None:
+                made.append(hazard)
+            if months is not None:
+                error, degrees, method = self._error(months[1], level)
+                made.append(Effect(level, "mean_difference", months[0], error, degrees, months[1], self.sizes(level), method,
+                                   small=level in self.small))  # fmt: skip
         return made
 
-    def _hazard(self, level: int) -> Effect:
-        assert self._cox is not None
-        name, names = self._name(level), list(self._cox.coefficients.index)
-        value = float(self._cox.coefficients[name])
-        error = float(np.sqrt(self._cox.covariance.loc[name, name]))
-        row = self._cox.estimates.table.set_index("term").loc[name]
-        ends = (float(row["conf_low"]), float(row["conf_high"]))
-        return Effect(level, "hazard_ratio", value, error, float("inf"), self._shares[:, names.index(name)], self._sizes(level),
-                      self._method(), ends, float(row["p_value"]), level in self.small)  # fmt: skip
-
-    def _method(self) -> str:
-        how = "Cox, one model"
-        if self._penalised:
-            return f"{how}, Firth's penalty: fewer than {self.least} events in a level and arm"
-        return f"{how}, wild score bootstrap" if self.few else f"{how}, cluster-robust" if self.clusters is not None else how
-
-    def _size(self, influence: Floats) -> tuple[float, float]:
-        """Error of an area from everybody's influence on it."""
-        if self.clusters is None:
-            return float(np.sqrt((influence**2).sum())), float("inf")
-        own = np.bincount(self.clusters, weights=influence[self.rows])
-        groups = len(np.unique(self.clusters[influence[self.rows] != 0]))
-        if groups < 2:
-            return float("nan"), float("nan")
-        degrees = float(groups - 1) if self.few else float("inf")
-        return float(np.sqrt(groups / (groups - 1) * (own**2).sum())), degrees
-
-    def pair(self, level: int, other: int, scale: str) -> Pair | None:
+    def pair(self, level: int, other: int, scale: str, *, wald: bool = False) -> Pair | None:
         """Level minus other; the difference of hazard ratios is the interaction of arm and level."""
-        if scale == "mean_difference":
-            if 2 * level not in self._areas or 2 * other not in self._areas:
-                return None
-            effects = [(self._areas[2 * x + 1], self._areas[2 * x]) for x in (level, other)]
-            (one, two) = [(a[0] - b[0], a[1] - b[1]) for a, b in effects]
-            value, influence = one[0] - two[0], one[1] - two[1]
-            error, degrees = self._size(influence)
-            low, high, p_value = tested(value, error, degrees)
-            return Pair(
-                level, other, scale, value, error, degrees, influence, f"months gained by {self.horizon:g}", (low, high), p_value
-            )
-        if self._cox is None or level not in self.modelled or other not in self.modelled:
+        if scale == "hazard_ratio":
+            return self._hazards(level, other, wald)
+        one, two = self._months(level), self._months(other)
+        if one is None or two is None:
             return None
-        a, b = self._name(level), self._name(other)
-        covariance, names = self._cox.covariance, list(self._cox.coefficients.index)
-        value = float(self._cox.coefficients[a] - self._cox.coefficients[b])
-        error = float(np.sqrt(covariance.loc[a, a] + covariance.loc[b, b] - 2 * covariance.loc[a, b]))
-        influence = self._shares[:, names.index(a)] - self._shares[:, names.index(b)]
-        low, high, p_value = tested(value, error, float("inf"))
-        small = self._penalised and bool({level, other} & self.small)
-        if self.few or self._penalised:
-            # limits and p that are not Wald's belong to a coefficient: the difference becomes one
-            table, formula = self._design((level, other))
-            try:
-                again = fit_cox(table, formula, cause=self.cause, cluster="_cluster" if self.clusters is not None else None,
-                                penalty="firth" if self._penalised else None)  # fmt: skip
-                row = again.estimates.table.set_index("term").loc[a]
-                low, high, p_value = float(np.log(row["conf_low"])), float(np.log(row["conf_high"])), float(row["p_value"])
-            except UnsupportedError as error_found:
-                self.notes.append(f"Wald limits for the hazard ratio: {error_found}")
-        return Pair(level, other, scale, value, error, float("inf"), influence, self._method(), (low, high), p_value, small)
+        value, influence = one[0] - two[0], one[1] - two[1]
+        error, degrees, method = self._error(influence, level, other)
+        low, high, p_value = tested(value, error, degrees)
+        return Pair(level, other, scale, value, error, degrees, influence, method, (low, high), p_value,
+                    bool({level, other} & self.small))  # fmt: skip

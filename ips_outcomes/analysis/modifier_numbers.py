@@ -15,7 +15,7 @@ from ips_outcomes.analysis.inputs import Data, as_list
 from ips_outcomes.analysis.level_effects import ADDITIVE, MULTIPLICATIVE, SIGNS, on_log
 from ips_outcomes.analysis.regression_errors import Errors
 from ips_outcomes.analysis.subgroup_people import People, covariate_columns, people_of
-from ips_outcomes.analysis.subgroups import SCALES, _questions
+from ips_outcomes.analysis.subgroup_questions import SCALES, questions
 from ips_outcomes.errors import UnsupportedError
 
 __all__ = ["NumberKind", "Followed", "followed", "scale_of"]
@@ -104,7 +104,7 @@ def followed(
         raise UnsupportedError(f"{outcome} is the outcome: it is no modifier and no covariate")
     # a column, even where the study calls one of its subgroups the same
     people = people_of(data, {modifier: modifier}, arm, reference, covariates, cluster, month, person_id, None)
-    asked = _questions(data, people, [outcome], kind, at, start, end, dead, errors, [], 0)[0]
+    asked = questions(data, people, [outcome], kind, at, start, end, dead, errors, [], 0)[0]
     assert asked.kind != "time"
     value = _number(people.table[modifier], modifier)
     columns, known = covariate_columns(people.table, covariates)

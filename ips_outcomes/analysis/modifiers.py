@@ -131,8 +131,7 @@ def modifiers(
     for name, given in asked.items():
         reference = (compared_with or {}).get(name)
         if isinstance(given, str):
-            labels: NDArray[Any] = _named(table[given])
-            order: list[str] = [x for x in sorted(set(labels.tolist())) if x != MISSING]
+            labels, order = _named(table[given])
             usual = order[0] if order else MISSING
         else:
             labels = table[name].to_numpy(dtype=object) if _answered(data, name, given) else subgroup_levels(table, given)
@@ -152,7 +151,16 @@ def modifiers(
     return made
 
 
-def _named(values: pd.Series) -> NDArray[Any]:
+def _named(values: pd.Series) -> tuple[NDArray[Any], list[str]]:
+    """Everybody's level by name, blank text being missing; and the levels: categories and numbers in their own order."""
     codes, found = pd.factorize(values)
-    names = np.array([*(group_name(level) for level in found), MISSING], dtype=object)
-    return np.asarray(names[codes], dtype=object)
+    names = np.array([*(group_name(level).strip() or MISSING for level in found), MISSING], dtype=object)
+    labels = np.asarray(names[codes], dtype=object)
+    if isinstance(values.dtype, pd.CategoricalDtype):
+        first = list(values.cat.categories)
+    elif pd.api.types.is_numeric_dtype(values):
+        first = sorted(found.tolist())
+    else:
+        first = sorted(set(names.tolist()))
+    present = set(labels.tolist()) - {MISSING}
+    return labels, [x for x in dict.fromkeys(str(level).strip() for level in first) if x in present]
