@@ -205,7 +205,7 @@ def wilson(events: float, n: float) -> tuple[float, float]:
 
 
 @pytest.mark.parametrize("side", SIDES)
-@pytest.mark.parametrize("name", ["rates_by_month", "rates_at_landmarks", "subgroup_rates"])
+@pytest.mark.parametrize("name", ["rates_by_month", "rates_at_landmarks", "subgroup_rates", "subgroup_rates_by_month"])
 def test_rates_follow_from_their_counts(made: Path, side: str, name: str):
     table = pd.read_csv(made / side / "tables" / f"{name}.csv")
     table = table[table["n"] > 0]
@@ -255,6 +255,40 @@ def test_page_numbers_are_the_tables_numbers(made: Path):
     last = table[(table["month"] == 43) & (table["outcome"] == "ordinary")].set_index("group")["estimate"]
     for arm in ("ips", "control"):
         assert f"{100 * last[arm]:.1f}" in plain(card)[:200]
+
+
+@pytest.mark.parametrize("side", SIDES)
+def test_for_whom_says_what_its_tables_say(made: Path, side: str):
+    source = (made / side / "report.html").read_text(encoding="utf-8")
+    section = Page("<main>" + re.search(r'<section id="subgroups">.*?</section>', source, re.S)[0] + "</main>")
+    effects = pd.read_csv(made / side / "tables" / "subgroup_effects.csv")
+    tests = effects[effects["measure"] == "interaction"]
+    assert tests["tests"].dropna().eq(len(tests.dropna(subset=["p_value"]))).all()
+    cells = next((c, t) for c, t in section.tables if c.startswith("Do the effects differ"))
+    assert cells[0].endswith(f"Tests in the family: {int(tests['tests'].max())}")
+    shown = [row for row in cells[1][1:] if len(row) > 1]
+    for row, (_, r) in zip(shown, tests.iterrows(), strict=True):
+        assert row[0] == f"{r['level']} against {r['compared_with']}"
+        numbers = [float(x) for x in re.findall(r"-?[\d.]+", plain(row[1]))]
+        assert np.allclose(numbers, [100 * r[c] for c in ("estimate", "conf_low", "conf_high")], atol=0.0501)
+        for cell, column in zip(row[2:5], ("p_value", "p_adjusted", "p_holm"), strict=True):
+            assert float(cell.replace("<", "")) == pytest.approx(r[column], abs=0.00051)
+    if (tests["p_adjusted"] >= 0.05).all():
+        assert f"No difference between groups beyond chance after {len(shown)} tests" in section.text
+    else:
+        found = tests[tests["p_adjusted"] < 0.05]
+        assert all(f"in {r['level']} than in {r['compared_with']}" in section.text for _, r in found.iterrows())
+    assert "significant in one group and not in another is no sign" in section.text
+    raw = next(t for c, t in section.tables if c.startswith("Effects within groups"))
+    rows = effects[(effects["measure"] == "risk_difference") & effects["shrunken"].notna()]
+    drawn = {row[0].split("few events")[0]: row[4] for row in raw[1:] if len(row) > 1}
+    for _, r in rows.iterrows():
+        assert plain(drawn[r["level"]]).startswith(f"{100 * r['shrunken']:.1f}"), r["level"]
+    assert 'id="figure-subgroup_forest"' in source
+    # curves of levels with 20 people in each arm, where there are such
+    curves = pd.read_csv(made / side / "tables" / "subgroup_rates_by_month.csv")
+    large = curves[curves["n"] > 19].groupby(["subgroup", "level"])["group"].nunique().eq(2).any()
+    assert ('id="figure-subgroup_curves"' in source) == large
 
 
 def test_one_arm_has_no_comparison(one_arm: Path):
