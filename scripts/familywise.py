@@ -1,6 +1,7 @@
 """Do many looks at subgroups cry wolf? Simulated trials with a main effect and no interaction, and the coverage of differences.
 
     python scripts/familywise.py [--replicates 2000] [--coverage-replicates 1000] [--draws 999] [--seed 20260502] [--processes 2]
+        [--only rate "rate, rare" pay time coverage]
 
 Writes docs/coverage/subgroups.csv and subgroups.md. Familywise error: the share of trials where any of 12 true null hypotheses has an
 adjusted p-value of at most 5 %. Power: the same where one subgroup of 40 % has an interaction. Coverage: the share of 95 %
@@ -191,6 +192,12 @@ def main() -> None:
             for (scale, size), tally in sorted(sums.items(), key=lambda x: (-x[0][1], list(SCALES).index(x[0][0]))):
                 rows.append(line("coverage", f"{size} of {PEOPLE} in the smaller level", scale, tally[2], tally[1]))
     OUT.mkdir(parents=True, exist_ok=True)
+    # what was not asked this time stays as it was
+    if (OUT / "subgroups.csv").exists():
+        made = {(r["what"], r["world"], r["quantity"]) for r in rows}
+        with (OUT / "subgroups.csv").open(encoding="utf-8") as file:
+            rows += [dict(r) for r in csv.DictReader(file) if (r["what"], r["world"], r["quantity"]) not in made]
+    rows.sort(key=lambda r: ["familywise error", "power", "coverage"].index(str(r["what"])))
     with (OUT / "subgroups.csv").open("w", newline="", encoding="utf-8") as file:
         writer = csv.DictWriter(file, list(rows[0]), lineterminator="\n")
         writer.writeheader()

@@ -134,34 +134,38 @@ def _one(
         groups += [(f"{modifier.name}: {name}", modifier.codes[rows] == i) for i, name in enumerate(modifier.levels)]
     inside = np.column_stack([own for _, own in groups]).astype(float)
     scores = np.column_stack([_scores(asked, table, rows, own) for _, own in groups])
-    observed = _largest(treated[None, :].astype(float), inside, scores)
+    order = np.argsort(stratum[rows], kind="stable")
+    blocks = np.split(order, np.flatnonzero(np.diff(stratum[rows][order])) + 1)
+    observed = _largest(treated[None, :].astype(float), inside, scores, blocks)
     if not np.isfinite(observed).any():
         return row | {"statistic": np.nan, "p_value": np.nan, "found_in": "", "method": "no test: nothing varies"}
     most, beyond = float(np.nanmax(observed)), 0
     rng, step = np.random.default_rng(seed), max(CELLS // len(rows), 1)
-    order = np.argsort(stratum[rows], kind="stable")
-    blocks = np.split(order, np.flatnonzero(np.diff(stratum[rows][order])) + 1)
     for begin in range(0, permutations, step):
-        drawn = np.repeat(treated[None, :].astype(np.float32), min(step, permutations - begin), axis=0)
+        drawn = np.repeat(treated[None, :].astype(float), min(step, permutations - begin), axis=0)
         for block in blocks:
             drawn[:, block] = rng.permuted(drawn[:, block], axis=1)
-        largest = np.nan_to_num(_largest(drawn.astype(float), inside, scores)).max(axis=1)
+        largest = np.nan_to_num(_largest(drawn, inside, scores, blocks)).max(axis=1)
         beyond += int((largest >= most * (1 - TIE)).sum())
     where = groups[int(np.nanargmax(observed))][0]
     return row | {"statistic": most, "p_value": (beyond + 1) / (permutations + 1), "found_in": where}
 
 
-def _largest(treated: Floats, inside: Floats, scores: Floats) -> Floats:
+def _largest(treated: Floats, inside: Floats, scores: Floats, blocks: list[Ints]) -> Floats:
     """Studentised effects, draws x groups; empty where an arm has nobody or nothing varies.
 
-    Scores are 0 on average within each group, so that an arm's sum over the
-    error of a sum drawn without replacement is the studentised effect.
+    Within each stratum of a group an arm's sum is compared with what is
+    expected of as many people drawn without replacement; strata are added up.
     """
-    n = inside.sum(axis=0)
-    own = treated @ inside
-    with np.errstate(invalid="ignore", divide="ignore"):
-        variance = own * (n - own) / (n * (n - 1)) * (scores**2).sum(axis=0)
-        return np.asarray(np.where(variance > 0, np.abs(treated @ scores) / np.sqrt(variance), np.nan))
+    effect, variance = np.zeros((len(treated), inside.shape[1])), np.zeros((len(treated), inside.shape[1]))
+    for block in blocks:
+        n = inside[block].sum(axis=0)
+        mean = np.divide(scores[block].sum(axis=0), n, out=np.zeros(len(n)), where=n > 0)
+        centred = scores[block] - inside[block] * mean
+        own = treated[:, block] @ inside[block]
+        effect += treated[:, block] @ centred
+        variance += own * (n - own) * np.divide((centred**2).sum(axis=0), n * (n - 1), out=np.zeros(len(n)), where=n > 1)
+    return np.asarray(np.divide(np.abs(effect), np.sqrt(variance), out=np.full_like(effect, np.nan), where=variance > 1e-12))
 
 
 def _scores(asked: Question, table: pd.DataFrame, rows: Ints, own: NDArray[np.bool_]) -> Floats:
@@ -184,5 +188,6 @@ def _scores(asked: Question, table: pd.DataFrame, rows: Ints, own: NDArray[np.bo
         hazard = np.bincount(place, weights=happened) / at_risk
         values = happened - hazard.cumsum()[place]
     found[own] = values - values.mean()
-    # crumbs of a constant are no variation
-    return found if np.abs(found).max() > 1e-12 * max(1.0, float(np.abs(values).max())) else np.zeros(len(rows))
+    size = float(np.abs(found).max())
+    # crumbs of a constant are no variation; on one size, so that the same holds within strata
+    return found / size if size > 1e-12 * max(1.0, float(np.abs(values).max())) else np.zeros(len(rows))
