@@ -14,7 +14,7 @@ from ips_outcomes.study import Study
 from ips_outcomes.study.conditions import UNKNOWN
 from ips_outcomes.study.model import SubgroupAnalysis
 
-__all__ = ["Model", "in_order", "subgroup_answers", "tests_in_family"]
+__all__ = ["Model", "family_size", "in_order", "subgroup_answers"]
 
 #: Effects of the subgroups named, from the people themselves: what the gate asks again without those it hides.
 Model = Callable[[Sequence[str]], Estimates | None]
@@ -29,7 +29,7 @@ def in_order(study: Study, subgroup: str, present: Iterable[str]) -> list[str]:
     return [*first, *rest, *([UNKNOWN] if UNKNOWN in there else [])]
 
 
-def tests_in_family(effects: Estimates) -> int:
+def family_size(effects: Estimates) -> int:
     """The number of tests that adjusted p-values are adjusted for; 0 where nothing was tested."""
     return int(effects.table["tests"].dropna().max()) if effects.table["tests"].notna().any() else 0
 

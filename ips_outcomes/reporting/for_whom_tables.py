@@ -11,7 +11,7 @@ import pandas as pd
 from ips_outcomes.estimates import Estimates
 from ips_outcomes.reporting import numbers
 from ips_outcomes.reporting.figures import Canvas
-from ips_outcomes.reporting.for_whom import in_order, tests_in_family
+from ips_outcomes.reporting.for_whom import family_size, in_order
 from ips_outcomes.reporting.forest_rows import ADDITIVE, arms_of, is_ratio
 from ips_outcomes.reporting.lookup import pick
 from ips_outcomes.reporting.results import Results
@@ -125,7 +125,7 @@ def _interactions(study: Study, effects: Estimates, canvas: Canvas) -> Shown:
     columns = tuple(
         say(f"column.{c}") for c in ("groups", f"interaction_{primary}", "p", "p_adjusted", "p_holm", f"interaction_{other}", "p")
     )
-    caption = say("table.interactions", about=_about(study, table, canvas), tests=tests_in_family(effects))
+    caption = say("table.interactions", about=_about(study, table, canvas), tests=family_size(effects))
     return Shown(caption, columns, tuple(rows), (say("note.interactions"),))
 
 
@@ -182,7 +182,7 @@ def for_whom_words(study: Study, results: Results, canvas: Canvas) -> list[str]:
     if results.subgroup_effects is None:
         return []
     say, table = canvas.words, results.subgroup_effects.table
-    tests = tests_in_family(results.subgroup_effects)
+    tests = family_size(results.subgroup_effects)
     rows = table[(table["measure"] == "interaction")]
     # a p that the gate holds back is told by Holm's, which rests on counts
     p_value = rows["p_adjusted"].where(rows["p_adjusted"].notna(), rows["p_holm"])

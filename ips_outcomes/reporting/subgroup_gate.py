@@ -17,7 +17,7 @@ import pandas as pd
 from ips_outcomes.analysis.subgroup_counts import interactions_from_counts
 from ips_outcomes.errors import UnsupportedError
 from ips_outcomes.estimates import Estimates
-from ips_outcomes.reporting.for_whom import Model, tests_in_family
+from ips_outcomes.reporting.for_whom import Model, family_size
 from ips_outcomes.study.conditions import UNKNOWN
 
 if TYPE_CHECKING:  # pragma: no cover - the gate imports this file
@@ -170,7 +170,7 @@ def released_effects(
         return None
     exact, gone = given.table, _hidden_keys(counts)
     compared = exact[exact["measure"] == "interaction"].drop_duplicates("subgroup").set_index("subgroup")["compared_with"]
-    tests = tests_in_family(given)
+    tests = family_size(given)
     try:
         found = interactions_from_counts(counts.table, reference, scale, compared_with=compared.to_dict(),
                                          least_events=least_events, tests=tests)  # fmt: skip
