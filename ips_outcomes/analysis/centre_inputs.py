@@ -114,8 +114,12 @@ def centres_of(data: Data, asked: CentreOptions) -> Iterator[Centres]:
             (table["outcome"] == outcome) & same & (arms == contrast) & (table["subgroup"] == asked.centre)
             & (table["measure"] == scale)
         ]  # fmt: skip
+        # a centre where an arm has nobody has a row without an answer, which says why
+        lost = rows[rows["estimate"].isna()]
+        said = tuple(f"no effect in {level}: {why}" for level, why in zip(lost["level"], lost["method"], strict=True))
+        rows = rows[rows["estimate"].notna()]
         if len(rows):
-            yield _one(rows.reset_index(drop=True), scale, asked.least_events, notes)
+            yield _one(rows.reset_index(drop=True), scale, asked.least_events, (*notes, *said))
 
 
 def _questions(whole: pd.DataFrame) -> Iterator[tuple[tuple[str, object, str], pd.DataFrame]]:
