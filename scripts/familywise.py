@@ -233,7 +233,8 @@ def page(rows: list[dict[str, object]], command: str) -> str:
     text += [
         "", "`p_holm` is Holm's of the p-values that each test has alone, which for proportions are those of R's `glm`: a Wald test is "
         "a little too sure far out in the tail, where many looks look, and Holm inherits that in small subgroups. `p_adjusted` adds "
-        "half a person to either side of each proportion and takes t for the normal distribution.", "",
+        "half a person to either side of each proportion and takes t for the normal distribution (hazard ratios: t, degrees of freedom from "
+        "the events in the four cells).", "",
     ]  # fmt: skip
     return "\n".join(text)
 
