@@ -69,7 +69,7 @@ class TimeEffects:
     >>> found = TimeEffects(table, np.array([0, 1] * 4) == 1, np.array([0] * 4 + [1] * 4), np.arange(8), 8, cause=1, horizon=None,
     ...                     covariates=np.zeros((8, 0)), clusters=None, least_events=0)
     >>> [(e.level, e.scale, round(e.value, 3)) for e in found.effects()][:2]
-    [(0, 'hazard_ratio', -0.881), (0, 'mean_difference', -1.0)]
+    [(0, 'hazard_ratio', -0.759), (0, 'mean_difference', -1.0)]
     """
 
     def __init__(
