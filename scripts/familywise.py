@@ -208,7 +208,7 @@ def main() -> None:
         writer = csv.DictWriter(file, list(rows[0]), lineterminator="\n")
         writer.writeheader()
         writer.writerows(rows)
-    command = f"python scripts/familywise.py --replicates {given.replicates} --coverage-replicates {given.coverage_replicates}"
+    command = f"python scripts/familywise.py --seed {given.seed} --draws {given.draws} --only WORLD"
     (OUT / "subgroups.md").write_text(page(rows, command), encoding="utf-8")
 
 
@@ -221,7 +221,7 @@ def line(what: str, world: str, quantity: str, count: float, of: float) -> dict[
 def page(rows: list[dict[str, object]], command: str) -> str:
     text = [
         "# Many looks at subgroups: do they cry wolf, and do their intervals cover?", "",
-        f"Made by `{command}` (`make familywise`). Trials of {PEOPLE} people, twelve correlated subgroups that overlap, of 8 to 50 %; "
+        f"Made by `{command}` (`make familywise` runs all worlds); the number of trials stands in each row. Trials of {PEOPLE} people, twelve correlated subgroups that overlap, of 8 to 50 %; "
         "their members differ in prognosis, and the arm has an effect that is the same in everybody on the scale that is tested: 0.10 "
         "on the rate (from about 27 %, or 15 %), a hazard ratio of 1.5, 3 added to a skewed pay of which half is zero. *Familywise "
         "error* is the share of trials with any p of at most 5 % among the twelve (`p_value`: without any adjustment); the goal of "
@@ -233,7 +233,8 @@ def page(rows: list[dict[str, object]], command: str) -> str:
     text += [
         "", "`p_holm` is Holm's of the p-values that each test has alone, which for proportions are those of R's `glm`: a Wald test is "
         "a little too sure far out in the tail, where many looks look, and Holm inherits that in small subgroups. `p_adjusted` adds "
-        "half a person to either side of each proportion and takes t for the normal distribution.", "",
+        "half a person to either side of each proportion and takes t for the normal distribution (hazard ratios: t, degrees of freedom from "
+        "the events in the four cells).", "",
     ]  # fmt: skip
     return "\n".join(text)
 

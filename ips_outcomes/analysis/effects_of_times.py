@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
+from scipy import special
 
 from ips_outcomes.analysis.cox_errors import cluster_scores
 from ips_outcomes.analysis.cox_regression import CoxFit, fit_cox
@@ -15,7 +16,7 @@ from ips_outcomes.analysis.folding import Patterns
 from ips_outcomes.analysis.incidence import incidence_from_table
 from ips_outcomes.analysis.influence import area_to, of_incidence
 from ips_outcomes.analysis.level_effects import ONE_CLUSTER, Effect, Pair, independent, sizes_of, tested
-from ips_outcomes.analysis.limits import FEW_CLUSTERS
+from ips_outcomes.analysis.limits import FEW_CLUSTERS, t_p
 from ips_outcomes.errors import UnsupportedError
 
 __all__ = ["TimeEffects"]
@@ -68,7 +69,7 @@ class TimeEffects:
     >>> found = TimeEffects(table, np.array([0, 1] * 4) == 1, np.array([0] * 4 + [1] * 4), np.arange(8), 8, cause=1, horizon=None,
     ...                     covariates=np.zeros((8, 0)), clusters=None, least_events=0)
     >>> [(e.level, e.scale, round(e.value, 3)) for e in found.effects()][:2]
-    [(0, 'hazard_ratio', -0.881), (0, 'mean_difference', -1.0)]
+    [(0, 'hazard_ratio', -0.759), (0, 'mean_difference', -1.0)]
     """
 
     def __init__(
@@ -217,7 +218,21 @@ class TimeEffects:
             except UnsupportedError:
                 method += ", Wald limits"
         return Pair(level, other, "hazard_ratio", value, error, degrees, influence, method, (low, high), p_value,
-                    bool({level, other} & self.small) or model.penalised)  # fmt: skip
+                    bool({level, other} & self.small) or model.penalised, self._among_many(level, other, p_value))  # fmt: skip
+
+    def _among_many(self, level: int, other: int, p_value: float) -> float | None:
+        """The p-value that enters step-down tests: the normal score of ``p_value`` taken for t.
+
+        A logarithm of a hazard has a variance of about one over its events,
+        known about as well as from so many people: Welch's degrees of freedom
+        follow from the events of the four cells.
+        """
+        if self.clusters is not None or not np.isfinite(p_value):
+            return None
+        events = np.maximum(self.events[[level, other]].ravel(), 1.0)
+        degrees = float((1 / events).sum() ** 2 / (1 / events**2 / np.maximum(events - 1, 1.0)).sum())
+        score = -special.ndtri(max(p_value, 1e-300) / 2)
+        return float(t_p(np.array([score]), np.array([degrees]))[0])
 
     # ---------------------------------------------------------------- months gained
 
