@@ -10,7 +10,7 @@ import pandas as pd
 
 from ips_outcomes.analysis import adjusted, mantel_haenszel, two_proportions
 from ips_outcomes.analysis.exact_tests import TESTS, Test
-from ips_outcomes.analysis.inputs import Data, as_list, months_table, with_arm, yes_no
+from ips_outcomes.analysis.inputs import Data, as_list, months_table, own_reference, with_arm, yes_no
 from ips_outcomes.analysis.people_counts import PEOPLE, WeightType, counts_by, from_counts, person_weights
 from ips_outcomes.analysis.supported import supports
 from ips_outcomes.errors import UnsupportedError
@@ -239,7 +239,7 @@ def compare_arms(
     >>> result[["measure", "contrast"]].values.tolist()[0], round(float(result["estimate"][0]), 3)
     (['risk_difference', 'ips - control'], 0.3)
     """
-    reference = _own_reference(data) if reference is None else str(reference)
+    reference = own_reference(data, reference)
     columns = as_list(adjust)
     if people and (weights or cluster):
         raise UnsupportedError("people= counts people in rows: it does not go together with weights= or cluster=")
@@ -298,10 +298,6 @@ def _described(intervals: Intervals, test: Test) -> tuple[str, tuple[str, ...]]:
     )
     more = [_MORE_REFERENCES[name] for name in dict.fromkeys([*chosen.values(), test]) if name in _MORE_REFERENCES]
     return method, (*REFERENCES, *more)
-
-
-def _own_reference(data: Data) -> str | None:
-    return None if isinstance(data, pd.DataFrame) else data.study.reference
 
 
 def _is_binary(values: pd.Series) -> bool:

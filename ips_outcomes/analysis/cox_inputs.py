@@ -4,20 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
 from ips_outcomes.analysis.design_matrix import Design, design
+from ips_outcomes.analysis.folding import WeightType, row_weights, whole_numbers
 from ips_outcomes.analysis.inputs import Data, as_list, group_name, require, times_table
 from ips_outcomes.errors import UnsupportedError
 from ips_outcomes.followup import FollowUp
 
 __all__ = ["Prepared", "check_levels", "check_ties", "prepared", "references"]
-
-WeightType = Literal["frequency", "probability"]
 
 
 @dataclass(frozen=True)
@@ -49,20 +48,6 @@ def references(data: Data, arm: str = "arm") -> dict[str, Any]:
     return {arm: data.study.reference} if isinstance(data, FollowUp) and data.study.reference is not None else {}
 
 
-def whole(values: pd.Series, name: str, what: str) -> NDArray[np.int64]:
-    """Whole numbers from 0, or a refusal that counts the others."""
-    if isinstance(values.dtype, np.dtype) and values.dtype.kind in "iu":
-        found = values.to_numpy(dtype=np.int64)
-        bad = found < 0
-    else:
-        numbers = pd.to_numeric(values, errors="coerce").to_numpy(dtype=float, na_value=np.nan)
-        bad = ~(numbers >= 0) | (numbers != np.floor(numbers)) | np.isinf(numbers)
-        found = np.where(bad, 0, numbers).astype(np.int64)
-    if bad.any():
-        raise UnsupportedError(f"{int(bad.sum())} values of {name} are missing, negative or not whole: {what}")
-    return found
-
-
 def prepared(
     data: Data, formula: str, time: str, event: str, entry: str | None, strata: str | Sequence[str] | None,
     cluster: str | None, weights: str | None, weight_type: WeightType,
@@ -79,11 +64,7 @@ def prepared(
     keep = np.ones(len(table), dtype=bool)
     weight = np.ones(len(table))
     if weights:
-        weight = pd.to_numeric(table[weights], errors="coerce").to_numpy(dtype=float, na_value=np.nan)
-        if not (np.isfinite(weight) & (weight >= 0)).all():
-            raise UnsupportedError(f"weights must be numbers from zero ({weights})")
-        if weight_type == "frequency" and (weight != np.floor(weight)).any():
-            raise UnsupportedError('frequency weights are whole numbers; say weight_type="probability" for others')
+        weight = row_weights(table[weights], weights, weight_type)
         keep &= weight > 0
         if not keep.all():
             notes.append(f"{int((~keep).sum())} rows left out: {weights} is zero")
@@ -100,9 +81,9 @@ def prepared(
     rows = np.flatnonzero(keep)
     if not found.used.all():
         table, weight, rows = table[found.used], weight[found.used], rows[found.used]
-    times = whole(table[time], time, "times are whole months (or days)")
-    events = whole(table[event], event, "0 is censored, 1 the event, 2 and up competing events")
-    entries = whole(table[entry], entry, "times are whole months (or days)") if entry else None
+    times = whole_numbers(table[time], time, "times are whole months (or days)").astype(np.int64)
+    events = whole_numbers(table[event], event, "0 is censored, 1 the event, 2 and up competing events").astype(np.int64)
+    entries = whole_numbers(table[entry], entry, "times are whole months (or days)").astype(np.int64) if entry else None
     if entries is not None and (entries >= times).any():
         raise UnsupportedError(f"{int((entries >= times).sum())} rows enter at or after the end of their time ({entry}, {time})")
     stratum = np.zeros(len(table), dtype=np.int64)

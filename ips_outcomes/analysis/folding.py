@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 from ips_outcomes.analysis.inputs import group_name, require
 from ips_outcomes.errors import UnsupportedError
 
-__all__ = ["Group", "Patterns", "WeightType", "folded", "group_codes", "whole_numbers"]
+__all__ = ["Group", "Patterns", "WeightType", "folded", "group_codes", "row_weights", "whole_numbers"]
 
 Ints = NDArray[np.int64]
 Floats = NDArray[np.float64]
@@ -65,7 +65,7 @@ class Group:
     """People: the sum of frequencies, otherwise rows."""
 
 
-def whole_numbers(values: pd.Series, name: str) -> Ints:
+def whole_numbers(values: pd.Series, name: str, what: str = "times are whole months and events whole codes") -> Ints:
     """Whole numbers from zero, or an error that counts what is not."""
     if isinstance(values.dtype, np.dtype) and values.dtype.kind in "iub":
         numbers = values.to_numpy()
@@ -79,9 +79,7 @@ def whole_numbers(values: pd.Series, name: str) -> Ints:
         bad = ~((real >= 0) & (real == np.floor(real)) & (real < float(_LARGEST)))
         numbers = np.where(bad, 0, real).astype(np.int64)
     if bad.any():
-        raise UnsupportedError(
-            f"{int(bad.sum())} values of {name} are missing, negative or not whole: times are whole months and events whole codes"
-        )
+        raise UnsupportedError(f"{int(bad.sum())} values of {name} are missing, negative or not whole: {what}")
     return numbers
 
 
@@ -112,12 +110,13 @@ def group_codes(table: pd.DataFrame, columns: Sequence[str]) -> tuple[Ints, list
     return codes, keys
 
 
-def _weights(table: pd.DataFrame, weights: str, weight_type: WeightType) -> Floats:
-    weight = table[weights].to_numpy(dtype=float, na_value=np.nan)
+def row_weights(values: pd.Series, name: str, weight_type: WeightType) -> Floats:
+    """Weights from zero, whole where they are frequencies, or an error that counts what is not."""
+    weight = pd.to_numeric(values, errors="coerce").to_numpy(dtype=float, na_value=np.nan)
     bad = ~((weight >= 0) & np.isfinite(weight))
     if bad.any():
         raise UnsupportedError(
-            f"{int(bad.sum())} weights are missing, negative or infinite: weights are numbers from zero ({weights})"
+            f"{int(bad.sum())} weights are missing, negative or infinite: weights are numbers from zero ({name})"
         )
     if weight_type == "frequency" and (weight != np.floor(weight)).any():
         raise UnsupportedError('frequency weights are whole numbers; say weight_type="probability" for others')
@@ -196,7 +195,7 @@ def folded(
     frequency = weights is not None and weight_type == "frequency"
     if frequency and len(table) and (table[weights] == 0).any():
         # a row that stands for nobody is not there
-        _weights(table, str(weights), weight_type)
+        row_weights(table[weights], str(weights), weight_type)
         table = table[table[weights] != 0]
     times, events = whole_numbers(table[time], time), whole_numbers(table[event], event)
     codes, keys = group_codes(table, groups)
@@ -216,7 +215,7 @@ def folded(
         if (clusters < 0).any():
             raise UnsupportedError(f"{int((clusters < 0).sum())} rows have no cluster ({cluster})")
         columns, shape = [columns[0], clusters, *columns[1:]], [shape[0], len(names), *shape[1:]]
-    weight = [] if weights is None else [_weights(table, weights, weight_type)]
+    weight = [] if weights is None else [row_weights(table[weights], weights, weight_type)]
     if weight and weight_type == "probability":
         weight.append(weight[0] ** 2)
     size = 1

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pandas as pd
 
 from ips_outcomes.analysis.cox_regression import cox
-from ips_outcomes.analysis.inputs import Data, require, times_table, with_arm
+from ips_outcomes.analysis.inputs import Data, own_reference, require, times_table, with_arm
 from ips_outcomes.analysis.supported import supports
 from ips_outcomes.errors import UnsupportedError
 from ips_outcomes.estimates import Estimates, tidy
@@ -53,9 +53,7 @@ def hazard_ratio(
     >>> round(float(hazard_ratio(people, reference="b").table["estimate"][0]), 3)
     1.728
     """
-    if reference is None and not isinstance(data, pd.DataFrame):
-        reference = data.study.reference
-    reference = None if reference is None else str(reference)
+    reference = own_reference(data, reference)
     table = times_table(data)
     require(table, [time, event, arm])
     table, left_out = with_arm(table, arm)

@@ -11,7 +11,7 @@ import pandas as pd
 from ips_outcomes.errors import UnsupportedError
 from ips_outcomes.followup import FollowUp
 
-__all__ = ["Data", "as_list", "group_name", "months_table", "require", "times_table", "with_arm", "yes_no"]
+__all__ = ["Data", "as_list", "group_name", "months_table", "own_reference", "require", "times_table", "with_arm", "yes_no"]
 
 Data: TypeAlias = FollowUp | pd.DataFrame
 
@@ -60,6 +60,13 @@ def months_table(
     if strange:
         raise UnsupportedError(f"the data has no month {', '.join(map(str, strange))}")
     return table[table[month].isin(list(wanted))], month
+
+
+def own_reference(data: object, reference: object) -> str | None:
+    """The arm that others are compared with: as named, or as a FollowUp knows it; None where nobody says."""
+    if reference is None and isinstance(data, FollowUp):
+        reference = data.study.reference
+    return None if reference is None else str(reference)
 
 
 def times_table(data: Data) -> pd.DataFrame:

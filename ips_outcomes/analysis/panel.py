@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from scipy import special
 
 from ips_outcomes.analysis.adjusted import design_matrix
-from ips_outcomes.analysis.inputs import Data, as_list, months_table, with_arm, yes_no
+from ips_outcomes.analysis.inputs import Data, as_list, months_table, own_reference, with_arm, yes_no
 from ips_outcomes.analysis.limits import FEW_CLUSTERS
 from ips_outcomes.analysis.regression import ratio_or_difference
 from ips_outcomes.analysis.supported import supports
@@ -264,8 +264,7 @@ def panel_effect(
     """
     if family not in _MEASURE or correlation not in ("independence", "exchangeable", "ar1"):
         raise UnsupportedError("family= is logit, log or identity; correlation= is independence, exchangeable or ar1")
-    if reference is None and not isinstance(data, pd.DataFrame):
-        reference = data.study.reference
+    reference = own_reference(data, reference)
     covariates = as_list(adjust)
     at = list(months) if months is not None else None
     table, month = months_table(data, list(dict.fromkeys([outcome, arm, *covariates, cluster])), at, month)
@@ -273,11 +272,10 @@ def panel_effect(
         raise UnsupportedError("the data has no month column; name it with month=, or use compare_arms for one point in time")
     table, left_out = with_arm(table, arm)
     levels = sorted(table[arm].unique())
-    if reference is None or str(reference) not in levels:
+    if reference is None or reference not in levels:
         raise UnsupportedError(f"name the reference arm, one of: {', '.join(levels)}")
     if len(levels) < 2:
         raise UnsupportedError("there is one arm only: nothing to compare")
-    reference = str(reference)
     seen = table[table[outcome].notna()]
     used = seen.dropna(subset=[*covariates, cluster, month])
     notes = [*left_out, f"{len(seen)} of {len(table)} person-months were observed and count; none is filled in"]

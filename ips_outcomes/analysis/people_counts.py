@@ -2,18 +2,15 @@
 
 from __future__ import annotations
 
-from typing import Literal
-
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from ips_outcomes.analysis.folding import WeightType
 from ips_outcomes.analysis.inputs import require, yes_no
 from ips_outcomes.errors import UnsupportedError
 
 __all__ = ["PEOPLE", "WeightType", "counts_by", "from_counts", "person_weights"]
-
-WeightType = Literal["frequency", "probability"]
 
 #: The column of numbers of people that `from_counts` adds.
 PEOPLE = "_people"

@@ -16,7 +16,8 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from ips_outcomes.analysis.event_table import WeightType
-from ips_outcomes.analysis.inputs import Data, group_name, months_table, yes_no
+from ips_outcomes.analysis.folding import row_weights
+from ips_outcomes.analysis.inputs import Data, group_name, months_table, own_reference, yes_no
 from ips_outcomes.errors import UnsupportedError
 
 __all__ = [
@@ -196,16 +197,8 @@ def _weights(
     ones = np.ones(len(first))
     if weights is None:
         return ones, ones
-    given = pd.to_numeric(table[weights], errors="coerce").to_numpy(dtype=float, na_value=np.nan)
-    bad = ~np.isfinite(given) | (given < 0)
-    if bad.any():
-        raise UnsupportedError(f"weights must be numbers from zero ({weights}): {int(bad.sum())} rows are not")
-    own = _of_person(given, person, first, weights)
-    if weight_type == "probability":
-        return ones, own
-    if (own != np.floor(own)).any():
-        raise UnsupportedError('frequency weights are whole numbers; say weight_type="probability" for others')
-    return own, ones
+    own = _of_person(row_weights(table[weights], weights, weight_type), person, first, weights)
+    return (ones, own) if weight_type == "probability" else (own, ones)
 
 
 def months_matrix(
@@ -351,10 +344,9 @@ def reference_of(data: object, matrix: MonthsMatrix, reference: str | None) -> i
     UnsupportedError
         Where there are several arms and none, or an unknown one, is named.
     """
-    if reference is None and not isinstance(data, pd.DataFrame | MonthsMatrix):
-        reference = data.study.reference  # type: ignore[attr-defined]
+    reference = own_reference(data, reference)
     if reference is None and len(matrix.arms) < 2:
         return None
-    if reference is None or str(reference) not in matrix.arms:
+    if reference is None or reference not in matrix.arms:
         raise UnsupportedError(f"name the reference arm, one of: {', '.join(matrix.arms)}")
-    return matrix.arms.index(str(reference))
+    return matrix.arms.index(reference)

@@ -10,11 +10,11 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from ips_outcomes.analysis.bootstrap import curve_units
-from ips_outcomes.analysis.inputs import Data
+from ips_outcomes.analysis.inputs import Data, own_reference
 from ips_outcomes.analysis.person_months import MonthsData, MonthsMatrix, months_matrix, reference_of
 from ips_outcomes.analysis.resampling import Units, permuted_sums
 from ips_outcomes.analysis.supported import supports
-from ips_outcomes.analysis.times_bootstrap import TimesByArm, times_by_arm
+from ips_outcomes.analysis.times_bootstrap import TimesByArm, added_up, times_by_arm
 from ips_outcomes.analysis.work_totals import Missing, dead_as_no, stretch, totals
 from ips_outcomes.errors import UnsupportedError
 from ips_outcomes.estimates import Estimates, tidy
@@ -136,9 +136,8 @@ def _log_rank_test(
     treated, block, number = arm == place, stratum, count
     if cluster is not None:
         first, which = np.unique(cluster, return_index=True, return_inverse=True)[1:]
-        added = np.zeros((len(first), sums.shape[1]))
-        np.add.at(added, which, count[:, None] * sums)
-        sums, treated, block, number = added, treated[first], block[first], np.ones(len(first))
+        sums, treated = added_up(which, count[:, None] * sums), treated[first]
+        block, number = block[first], np.ones(len(first))
     chosen = _assigned(block, number, treated, "people" if cluster is None else "clusters")
     score, variance, score0, variance0 = np.zeros(permutations), np.zeros(permutations), 0.0, 0.0
     streams = np.random.SeedSequence(seed).generate_state(len(np.unique(block)), np.uint64).tolist()
@@ -283,8 +282,7 @@ def _times(
         raise UnsupportedError("a log-rank test needs one row a person with time and event")
     people = times_by_arm(data, time, event, arm, entry=entry, strata=strata, cluster=cluster, weights=weights,
                           weight_type="frequency", competing=competing)  # fmt: skip
-    if reference is None and not isinstance(data, pd.DataFrame):
-        reference = data.study.reference
-    if reference is None or str(reference) not in people.arms or len(people.arms) < 2:
+    reference = own_reference(data, reference)
+    if reference not in people.arms or len(people.arms) < 2:
         raise UnsupportedError(f"name the reference arm, one of two or more: {', '.join(people.arms)}")
-    return people, people.arms.index(str(reference))
+    return people, people.arms.index(reference)

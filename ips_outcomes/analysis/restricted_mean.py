@@ -13,7 +13,7 @@ from ips_outcomes.analysis.event_table import event_table
 from ips_outcomes.analysis.folding import Group, WeightType
 from ips_outcomes.analysis.incidence import incidence_from_table
 from ips_outcomes.analysis.influence import area_to, of_incidence, of_survival
-from ips_outcomes.analysis.inputs import Data, as_list
+from ips_outcomes.analysis.inputs import Data, as_list, own_reference
 from ips_outcomes.analysis.limits import limits, t_p, t_quantile
 from ips_outcomes.analysis.supported import supports
 from ips_outcomes.analysis.survival import Competing, degrees_of, few_notes, greenwood, groups_of, is_robust, named, survival_of
@@ -171,8 +171,8 @@ def _table(
 
 
 def _reference(data: Data, by: str | Sequence[str] | None, reference: object) -> str | None:
-    if reference is None and not isinstance(data, pd.DataFrame) and as_list(by) == ["arm"]:
-        reference = data.study.reference
+    if as_list(by) == ["arm"]:
+        reference = own_reference(data, reference)
     if reference is not None and by is None:
         raise UnsupportedError("a reference needs groups: name their column with by=")
     return None if reference is None else str(reference)

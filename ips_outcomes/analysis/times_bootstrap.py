@@ -10,7 +10,8 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from ips_outcomes.analysis.event_table import WeightType
-from ips_outcomes.analysis.inputs import Data, group_name, require, times_table
+from ips_outcomes.analysis.folding import row_weights, whole_numbers
+from ips_outcomes.analysis.inputs import Data, group_name, own_reference, require, times_table
 from ips_outcomes.analysis.person_months import fold
 from ips_outcomes.analysis.resampling import (
     KINDS,
@@ -66,15 +67,6 @@ def _codes(values: pd.Series) -> tuple[NDArray[np.int64], tuple[str, ...]]:
     return np.array([unique.index(name) for name in names], dtype=np.int64)[codes], tuple(unique)
 
 
-def _whole(values: pd.Series, name: str) -> NDArray[np.int64]:
-    numbers = pd.to_numeric(values, errors="coerce").to_numpy(dtype=float, na_value=np.nan)
-    bad = ~np.isfinite(numbers) | (numbers < 0) | (numbers != np.floor(numbers))
-    if bad.any():
-        raise UnsupportedError(f"{int(bad.sum())} values of {name} are missing, negative or not whole: times are whole months, "
-                               "events whole codes")  # fmt: skip
-    return numbers.astype(np.int64)
-
-
 def times_by_arm(
     data: Data, time: str, event: str, by: str, *, entry: str | None, strata: str | None, cluster: str | None,
     weights: str | None, weight_type: WeightType, competing: str,
@@ -87,8 +79,8 @@ def times_by_arm(
     known = table[by].notna()
     notes = () if known.all() else (f"{int((~known).sum())} rows left out: {by} is missing",)
     table = table[known]
-    times, events = _whole(table[time], time), _whole(table[event], event)
-    entries = _whole(table[entry], entry) if entry else np.full(len(table), -1, dtype=np.int64)
+    times, events = (whole_numbers(table[c], c).astype(np.int64) for c in (time, event))
+    entries = whole_numbers(table[entry], entry).astype(np.int64) if entry else np.full(len(table), -1, dtype=np.int64)
     if (entries >= times).any():
         raise UnsupportedError(f"{int((entries >= times).sum())} rows enter at or after the end of their time ({entry}, {time})")
     if (events > 1).any():
@@ -96,12 +88,8 @@ def times_by_arm(
             raise UnsupportedError(f"{int((events > 1).sum())} rows have a competing event ({event} 2 and up); "
                                    "say competing='censor' to end their time there")  # fmt: skip
         events = np.where(events > 1, 0, events)
-    given = np.ones(len(table)) if weights is None else pd.to_numeric(table[weights]).to_numpy(dtype=float, na_value=np.nan)
-    if (~np.isfinite(given) | (given < 0)).any():
-        raise UnsupportedError(f"weights must be numbers from zero ({weights})")
+    given = np.ones(len(table)) if weights is None else row_weights(table[weights], weights, weight_type)
     whole = weight_type == "frequency"
-    if whole and (given != np.floor(given)).any():
-        raise UnsupportedError('frequency weights are whole numbers; say weight_type="probability" for others')
     keep = given > 0
     if len(keep) and not keep.any():
         raise UnsupportedError(f"nobody is there: {weights} is zero in all {len(keep)} rows")
@@ -195,10 +183,10 @@ def _units(people: TimesByArm, horizon: int) -> tuple[Units, NDArray[np.int64]]:
     if (homes["arm"] > 1).any():
         block = people.stratum
     first, number = np.unique(people.cluster, return_index=True, return_inverse=True)[1:]
-    return Units(block[first], np.ones(len(first)), _added(number, people.count[:, None] * flat)), number
+    return Units(block[first], np.ones(len(first)), added_up(number, people.count[:, None] * flat)), number
 
 
-def _added(number: NDArray[np.int64], rows: Floats) -> Floats:
+def added_up(number: NDArray[np.int64], rows: Floats) -> Floats:
     """Rows of the same cluster added up."""
     sums = np.zeros((int(number.max()) + 1, rows.shape[1]))
     np.add.at(sums, number, rows)
@@ -209,7 +197,7 @@ def _accelerated(people: TimesByArm, units: Units, number: NDArray[np.int64], in
     """Acceleration of a sum over arms with signs, from the units of those arms."""
     signed = influence * sign[people.arm][:, None]
     if people.cluster is not None:
-        signed = _added(number, people.count[:, None] * signed)
+        signed = added_up(number, people.count[:, None] * signed)
     kept = np.isin(np.arange(len(units.block)), number[sign[people.arm] != 0])
     return acceleration(signed[kept], units.count[kept], np.unique(units.block[kept], return_inverse=True)[1])
 
@@ -284,9 +272,8 @@ def bootstrap_rmst(
         raise UnsupportedError("studentised intervals are for people who stand alone and count whole; use 'bca'")
     people = times_by_arm(data, time, event, by, entry=entry, strata=strata, cluster=cluster, weights=weights,
                           weight_type=weight_type, competing=competing)  # fmt: skip
-    if reference is None and not isinstance(data, pd.DataFrame):
-        reference = data.study.reference
-    if len(people.arms) > 1 and (reference is None or str(reference) not in people.arms):
+    reference = own_reference(data, reference)
+    if len(people.arms) > 1 and reference not in people.arms:
         raise UnsupportedError(f"name the reference arm, one of: {', '.join(people.arms)}")
     if not people.arms:
         raise UnsupportedError("there are no rows to count")

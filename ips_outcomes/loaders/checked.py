@@ -16,8 +16,10 @@ from ips_outcomes.months import NO_MONTH, month_number, parse_month
 from ips_outcomes.study import Study
 from ips_outcomes.study.layout import OF_NOBODY
 
-__all__ = ["Reading", "all_checked", "months", "or_nothing", "stack"]
+__all__ = ["NO_DAY", "Reading", "all_checked", "months", "or_nothing", "stack"]
 
+#: A date that is not known, as the tables write dates.
+NO_DAY = np.datetime64("NaT", "s")
 #: Above this share, and from this number on, what looks like slips is a wrong column or a code nobody explained.
 _SLIPS, _SEVERAL = 0.05, 3
 #: With one or two of them, the share that is too much for slips in a handful of rows.

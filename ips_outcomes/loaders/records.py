@@ -7,7 +7,7 @@ from typing import get_args
 import numpy as np
 import pandas as pd
 
-from ips_outcomes.loaders.checked import Reading, all_checked, or_nothing, stack
+from ips_outcomes.loaders.checked import NO_DAY, Reading, all_checked, or_nothing, stack
 from ips_outcomes.loaders.ledger import Severity
 from ips_outcomes.loaders.participants import education_level
 from ips_outcomes.loaders.schemas import empty
@@ -17,8 +17,6 @@ __all__ = ["POSSIBLE", "load_benefits", "load_centre_measures", "load_education"
 
 #: Numbers that a centre's measure can be: 25 items of 1 to 5; people per job specialist.
 POSSIBLE = {"fidelity": (25.0, 125.0), "caseload": (0.0, 200.0)}
-
-_NO_DAY = np.datetime64("NaT", "s")
 
 
 def _ore(rows: pd.DataFrame) -> pd.arrays.IntegerArray:
@@ -59,7 +57,7 @@ def load_education(reading: Reading) -> pd.DataFrame:
         record = delivery.layout.constants.get("record", "highest")
         if delivery.layout.wide is not None:
             rows = ledger.set_aside(rows, rows["nus"].isna(), name, "cell left blank", "not used", severity="note")
-        start = or_nothing(rows, "start", _NO_DAY)
+        start = or_nothing(rows, "start", NO_DAY)
         if "year" in rows:
             start = np.where(np.isnat(start), _first_october(rows["year"].to_numpy(dtype=float)), start).astype("datetime64[s]")
         rows = rows.assign(start=start)
@@ -75,7 +73,7 @@ def load_education(reading: Reading) -> pd.DataFrame:
         parts.append(pd.DataFrame({
             "person_id": rows["person_id"].to_numpy(), "source": name, "record": record, "nus": rows["nus"].to_numpy(),
             "level": level.array, "start": rows["start"].to_numpy(),
-            "end": or_nothing(rows, "end", _NO_DAY), "completed": or_nothing(rows, "completed"),
+            "end": or_nothing(rows, "end", NO_DAY), "completed": or_nothing(rows, "completed"),
             "file": rows["file"].to_numpy(), "row": rows["row"].to_numpy(),
         }))  # fmt: skip
         if record == "highest" and len(rows):

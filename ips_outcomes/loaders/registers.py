@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 
 from ips_outcomes.errors import DataError, Problem
-from ips_outcomes.loaders.checked import Reading, all_checked, months, or_nothing, stack
+from ips_outcomes.loaders.checked import NO_DAY, Reading, all_checked, months, or_nothing, stack
 from ips_outcomes.loaders.delivery import Delivery
 from ips_outcomes.loaders.ledger import Ledger, row_names
 from ips_outcomes.loaders.periods import file_month, wide_months
@@ -22,7 +22,6 @@ __all__ = ["load_coverage", "load_employment", "load_people", "load_programmes",
 
 #: A position above this percentage, and weekly hours above this number, are no real ones.
 _MOST_PERCENT, _MOST_HOURS = 200, 168
-_NO_DAY = np.datetime64("NaT", "s")
 
 
 def load_employment(reading: Reading) -> tuple[pd.DataFrame, pd.DataFrame]:
@@ -69,8 +68,8 @@ def _jobs(name: str, delivery: Delivery, rows: pd.DataFrame, ledger: Ledger) -> 
     return pd.DataFrame({
         "person_id": rows["person_id"].to_numpy(), "source": name,
         "source_system": delivery.layout.source_system or name,
-        "record": "month" if monthly else "spell", "month": months(month), "start": or_nothing(rows, "start", _NO_DAY),
-        "end": or_nothing(rows, "end", _NO_DAY), "employer": or_nothing(rows, "employer"),
+        "record": "month" if monthly else "spell", "month": months(month), "start": or_nothing(rows, "start", NO_DAY),
+        "end": or_nothing(rows, "end", NO_DAY), "employer": or_nothing(rows, "employer"),
         "kind": rows["kind"].to_numpy() if "kind" in rows else "ordinary",
         "basis": or_nothing(rows, "basis"), "position_percent": percent, "weekly_hours": hours,
         "file": rows["file"].to_numpy(), "row": rows["row"].to_numpy(),
@@ -128,7 +127,7 @@ def load_people(reading: Reading) -> pd.DataFrame:
                                 "the first row is kept, what it lacks is taken from the next", severity="severe")  # fmt: skip
         ledger.used(name, rows)
         _refuse_too_few(delivery.label, rows["person_id"].nunique(), keys[keys["source"] == name]["person_id"].nunique())
-        birth, death = or_nothing(rows, "birth_month", NO_MONTH), or_nothing(rows, "death_date", _NO_DAY)
+        birth, death = or_nothing(rows, "birth_month", NO_MONTH), or_nothing(rows, "death_date", NO_DAY)
         if "death_month" in rows:
             month = rows["death_month"].to_numpy(dtype=np.int64)
             first_day = np.where(month == NO_MONTH, np.datetime64("NaT"), month.astype("datetime64[M]").astype("datetime64[s]"))
