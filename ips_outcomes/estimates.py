@@ -36,21 +36,40 @@ COMMON_COLUMNS: dict[str, str] = {
 Shape = Literal["curve", "steps", "forest"]
 
 
-def _whole(values: pd.Series) -> bool:
-    numbers = pd.to_numeric(values, errors="coerce").dropna()
-    return bool((numbers == numbers.round()).all())
+def _missing(values: Any) -> np.ndarray[Any, np.dtype[np.bool_]]:
+    return np.asarray(np.isnan(values) if getattr(values.dtype, "kind", "O") == "f" else pd.isna(values), dtype=bool)
 
 
-def stacked(parts: Sequence[Mapping[str, Any]]) -> pd.DataFrame:
-    """Parts of a table, under one another, each a column by name (an array, or one value for all its rows).
+def _whole(values: Any) -> bool:
+    numbers = np.asarray(pd.to_numeric(values, errors="coerce"), dtype=float)
+    numbers = numbers[~np.isnan(numbers)]
+    return bool((numbers == np.round(numbers)).all())
 
-    All parts have the same columns. The table is built once, so that many small groups cost no frame each.
+
+def _typed(values: Any, dtype: str) -> Any:
+    """A column's array in its type. NumPy's numbers go in by hand, as pandas asks each array a hundred questions."""
+    kind = values.dtype.kind if isinstance(values, np.ndarray) else "O"
+    if dtype == "float64" and kind in "iuf":
+        return values.astype(np.float64)
+    if dtype == "Int64" and kind in "iu":
+        return pd.arrays.IntegerArray(values.astype(np.int64), np.zeros(len(values), dtype=bool))
+    if dtype == "Int64" and kind == "f" and _whole(values):
+        gaps = np.isnan(values)
+        return pd.arrays.IntegerArray(np.where(gaps, 0, values).astype(np.int64), gaps)
+    return values.astype(dtype) if not isinstance(values, np.ndarray) or dtype == "object" else pd.array(values).astype(dtype)
+
+
+def stacked(parts: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
+    """Columns of parts that stand under one another, each given by name as an array, or as one value for all its rows.
+
+    All parts have the same columns. What comes out goes into `tidy`, so that many small groups cost one frame in all.
 
     Examples
     --------
     >>> import numpy as np
-    >>> stacked([{"group": "a", "time": np.array([1, 2])}, {"group": "b", "time": np.array([1])}]).values.tolist()
-    [['a', 1], ['a', 2], ['b', 1]]
+    >>> columns = stacked([{"group": "a", "time": np.array([1, 2])}, {"group": "b", "time": np.array([1])}])
+    >>> {name: values.tolist() for name, values in columns.items()}
+    {'group': ['a', 'a', 'b'], 'time': [1, 2, 1]}
     """
     lengths = [max(len(v) for v in part.values() if isinstance(v, np.ndarray)) for part in parts]
     columns: dict[str, Any] = {}
@@ -58,9 +77,13 @@ def stacked(parts: Sequence[Mapping[str, Any]]) -> pd.DataFrame:
         values = [part[name] for part in parts]
         if all(isinstance(value, np.ndarray) for value in values):
             columns[name] = np.concatenate(values)
-        else:
-            columns[name] = np.repeat(np.array(values, dtype=object), lengths).tolist()
-    return pd.DataFrame(columns)
+            continue
+        # one value a part: numbers stay numbers, all else is an object a row
+        alike = (
+            np.array(values) if all(isinstance(v, (int, float, np.number)) for v in values) else np.array(values, dtype=object)
+        )
+        columns[name] = np.repeat(alike, lengths)
+    return columns
 
 
 def under(tables: Sequence[pd.DataFrame]) -> pd.DataFrame:
@@ -77,23 +100,23 @@ def under(tables: Sequence[pd.DataFrame]) -> pd.DataFrame:
     return pd.DataFrame(columns, columns=list(names))
 
 
-def tidy(rows: pd.DataFrame) -> pd.DataFrame:
-    """Put a table into the common shape: common columns first, typed, gaps empty."""
-    size, columns = len(rows), {}
+def tidy(rows: pd.DataFrame | Mapping[str, Any]) -> pd.DataFrame:
+    """Put a table, or columns by name, into the common shape: common columns first, typed, gaps empty."""
+    given = {name: rows[name].array for name in rows.columns} if isinstance(rows, pd.DataFrame) else dict(rows)
+    size, columns = len(rows) if isinstance(rows, pd.DataFrame) else len(next(iter(given.values()))), {}
     for column, dtype in COMMON_COLUMNS.items():
-        if column not in rows:
+        if column not in given:
             gap: Any = "" if dtype == "object" else float("nan")
             columns[column] = pd.array([pd.NA] * size, dtype="Int64") if dtype == "Int64" else np.full(size, gap, dtype=dtype)
             continue
-        values = rows[column]
-        if column == "events" and not pd.api.types.is_integer_dtype(values) and not _whole(values):
+        values = given[column]
+        if column == "events" and not pd.api.types.is_integer_dtype(values.dtype) and not _whole(values):
             # events under probability weights are sums of weights
             dtype = "Float64"
-        columns[column] = values.array.astype(dtype)
-        if dtype == "object" and (gaps := pd.isna(values.to_numpy(dtype=object))).any():
-            columns[column] = np.where(gaps, "", values.to_numpy(dtype=object))
-    extra = {column: rows[column].array for column in rows.columns if column not in COMMON_COLUMNS}
-    return pd.DataFrame({**columns, **extra})
+        columns[column] = _typed(values, dtype)
+        if dtype == "object" and (gaps := _missing(columns[column])).any():
+            columns[column] = np.where(gaps, "", np.asarray(columns[column], dtype=object))
+    return pd.DataFrame({**columns, **{name: values for name, values in given.items() if name not in COMMON_COLUMNS}})
 
 
 @dataclass(frozen=True, repr=False)

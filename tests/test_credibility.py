@@ -7,7 +7,7 @@ import pandas as pd
 import pytest
 
 import ips_outcomes as ips
-from ips_outcomes.analysis.credibility import QUESTIONS, credibility
+from ips_outcomes.analysis.checklist import QUESTIONS, credibility
 from ips_outcomes.estimates import Estimates, tidy
 from ips_outcomes.study import Subgroup
 

@@ -2,13 +2,12 @@
 
 from ips_outcomes.analysis.baseline import baseline_table
 from ips_outcomes.analysis.bootstrap import bootstrap_curves
-from ips_outcomes.analysis.centre_modifiers import centre_modifiers
 from ips_outcomes.analysis.centres import centre_effects
+from ips_outcomes.analysis.checklist import credibility
 from ips_outcomes.analysis.compare import compare_arms
 from ips_outcomes.analysis.cox_after import proportional_hazards_test
 from ips_outcomes.analysis.cox_predict import predicted_incidence
 from ips_outcomes.analysis.cox_regression import cox, fit_cox
-from ips_outcomes.analysis.credibility import credibility
 from ips_outcomes.analysis.curve_tests import expected_events, gray_test, log_rank
 from ips_outcomes.analysis.curves import employment_curves
 from ips_outcomes.analysis.event_table import event_table
@@ -17,6 +16,7 @@ from ips_outcomes.analysis.heterogeneity import heterogeneity_test, sorted_group
 from ips_outcomes.analysis.heterogeneity_scores import cross_fitted_scores
 from ips_outcomes.analysis.incidence import cumulative_incidence
 from ips_outcomes.analysis.lifelines_door import parametric_survival
+from ips_outcomes.analysis.modifiers_of_centres import centre_modifiers
 from ips_outcomes.analysis.panel import panel_effect
 from ips_outcomes.analysis.pay_totals import work_sums
 from ips_outcomes.analysis.person_months import months_matrix

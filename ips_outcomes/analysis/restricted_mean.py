@@ -114,7 +114,7 @@ def _alone(arm: _Arm, ends: Floats, measure: str) -> pd.DataFrame:
         "measure": measure, "horizon": ends, "events": arm.events, "estimate": arm.area, "std_error": error,
         "conf_low": np.maximum(low, 0.0), "conf_high": np.minimum(high, ends),
     }  # fmt: skip
-    return stacked([named(columns, arm.group)])
+    return pd.DataFrame(stacked([named(columns, arm.group)]))
 
 
 def _difference(arm: _Arm, base: _Arm, ends: Floats, measure: str) -> pd.DataFrame:
