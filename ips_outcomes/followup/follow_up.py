@@ -11,6 +11,7 @@ from ips_outcomes.followup.employed import Answer, answer
 from ips_outcomes.followup.first_job import first_job_times
 from ips_outcomes.followup.grid import BREAK, DEAD, REASONS, Grid
 from ips_outcomes.followup.jobs import JobMonths
+from ips_outcomes.followup.states import month_states
 from ips_outcomes.loaders import Cohort
 from ips_outcomes.study import Study
 from ips_outcomes.study.conditions import subgroup_levels
@@ -32,7 +33,7 @@ class FollowUp:
         ``source_system``, ``crosses_2015_break`` (the person's months 1 to the
         last lie on both sides of January 2015), one nullable true/false column
         a definition of employed, and ``<primary>_composite`` where the dead
-        count as not in work.
+        count as not in work; and, where the study names states, ``state``.
     first_job : pandas.DataFrame
         One row a participant: ``at_risk``, ``not_at_risk_because``, ``time``
         (months), ``event`` (0 censored, 1 first job, 2 death), ``ended_by``.
@@ -97,11 +98,29 @@ def follow_up(cohort: Cohort) -> FollowUp:
     answers = {name: answer(jobs, definition) for name, definition in study.employed.items()}
     primary = answers[study.primary_definition]
     months = _person_months(grid, answers, study.primary_definition)
+    unanswered = _add_states(months, grid, answers)
     first = first_job_times(grid, jobs, study.employed[study.primary_definition], primary)
     baseline = _baseline(grid, primary)
     flow = pd.concat([cohort.flow, pd.DataFrame(_flow(study, grid, primary, first))], ignore_index=True)
-    quality = pd.concat([cohort.quality, pd.DataFrame(_counted(study, grid, answers, first))], ignore_index=True)
+    quality = pd.concat([cohort.quality, pd.DataFrame(_counted(study, grid, answers, first) + unanswered)], ignore_index=True)
     return FollowUp(study, months, first, baseline, flow, quality)
+
+
+def _add_states(months: pd.DataFrame, grid: Grid, answers: dict[str, Answer]) -> list[dict[str, object]]:
+    """The state of each month, where the study names states; and what could not be answered on the way, counted."""
+    study = grid.cohort.study
+    if study.states is None:
+        return []
+    found, unanswered = month_states(grid, answers, study.states, answers[study.primary_definition].observation)
+    months["state"] = pd.Categorical.from_codes(found.ravel(), list(study.states.names))
+    window = slice(grid.zero + 1, None)
+    total = found[:, window].size
+    return [
+        {"source": "states", "rule": f"state not known, as nothing answers: {name}", "unit": "person-months",
+         "count": int(cells[:, window].sum()), "total": total, "share": float(cells[:, window].mean()) if total else float("nan"),
+         "severity": "warning" if cells[:, window].any() else "note", "action": "not observed", "set_aside": 0, "example_rows": ""}
+        for name, cells in unanswered.items()
+    ]  # fmt: skip
 
 
 def _nullable(value: np.ndarray) -> pd.arrays.BooleanArray:
