@@ -18,6 +18,8 @@ from ips_outcomes.analysis.randomisation import randomisation_test
 from ips_outcomes.analysis.rates import employment_rates
 from ips_outcomes.analysis.resampling import bootstrap_interval
 from ips_outcomes.analysis.restricted_mean import longest_horizon, months_gained, rmst
+from ips_outcomes.analysis.states import months_in_states, state_occupation, state_transitions
+from ips_outcomes.analysis.staying import staying_in_work
 from ips_outcomes.analysis.subdistribution import fine_gray
 from ips_outcomes.analysis.subgroups import subgroup_effects
 from ips_outcomes.analysis.supported import capabilities
@@ -47,6 +49,7 @@ __all__ = [
     "log_rank",
     "longest_horizon",
     "months_gained",
+    "months_in_states",
     "months_in_work",
     "months_matrix",
     "nelson_aalen",
@@ -56,6 +59,9 @@ __all__ = [
     "proportional_hazards_test",
     "randomisation_test",
     "rmst",
+    "state_occupation",
+    "state_transitions",
+    "staying_in_work",
     "subgroup_effects",
     "survival_quantiles",
     "trends",
