@@ -26,6 +26,8 @@ from ips_outcomes.analysis.rates import employment_rates
 from ips_outcomes.analysis.resampling import bootstrap_interval
 from ips_outcomes.analysis.restricted_mean import longest_horizon, months_gained, rmst
 from ips_outcomes.analysis.smooth_effects import effect_by
+from ips_outcomes.analysis.states import months_in_states, state_occupation, state_transitions
+from ips_outcomes.analysis.staying import staying_in_work
 from ips_outcomes.analysis.subdistribution import fine_gray
 from ips_outcomes.analysis.subgroup_global import subgroup_global_test
 from ips_outcomes.analysis.subgroups import subgroup_effects
@@ -65,6 +67,7 @@ __all__ = [
     "log_rank",
     "longest_horizon",
     "months_gained",
+    "months_in_states",
     "months_in_work",
     "months_matrix",
     "nelson_aalen",
@@ -76,6 +79,9 @@ __all__ = [
     "randomisation_test",
     "rmst",
     "sorted_groups",
+    "state_occupation",
+    "state_transitions",
+    "staying_in_work",
     "subgroup_effects",
     "subgroup_global_test",
     "survival_quantiles",

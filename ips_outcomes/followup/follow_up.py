@@ -13,6 +13,7 @@ from ips_outcomes.followup.first_job import first_job_times
 from ips_outcomes.followup.grid import BREAK, DEAD, REASONS, Grid
 from ips_outcomes.followup.jobs import JobMonths
 from ips_outcomes.followup.process import process_of
+from ips_outcomes.followup.states import month_states
 from ips_outcomes.loaders import Cohort
 from ips_outcomes.study import Study
 from ips_outcomes.study.conditions import subgroup_levels
@@ -36,7 +37,8 @@ class FollowUp:
         a definition of employed, ``<primary>_composite`` where the dead
         count as not in work, and, of the jobs that the primary definition
         counts, ``pay_nok`` (kroner in the month), ``pay_g`` (in twelfths of
-        the G of the month) and ``weekly_hours``, missing where not known.
+        the G of the month) and ``weekly_hours``, missing where not known;
+        where the study names states, ``state``.
     first_job : pandas.DataFrame
         One row a participant: ``at_risk``, ``not_at_risk_because``, ``time``
         (months), ``event`` (0 censored, 1 first job, 2 death), ``ended_by``.
@@ -117,13 +119,31 @@ def follow_up(cohort: Cohort) -> FollowUp:
     primary = answers[study.primary_definition]
     sums = amounts(jobs, study.employed[study.primary_definition], primary)
     months = _person_months(grid, answers, study.primary_definition, sums)
+    unanswered = _add_states(months, grid, answers)
     first = first_job_times(grid, jobs, study.employed[study.primary_definition], primary)
     baseline = _baseline(grid, primary)
     flow = pd.concat([cohort.flow, pd.DataFrame(_flow(study, grid, primary, first))], ignore_index=True)
     process, rules = process_of(grid, first)
-    counted = [*_counted(study, grid, answers, sums, first), *rules]
+    counted = [*_counted(study, grid, answers, sums, first), *rules, *unanswered]
     quality = pd.concat([cohort.quality, pd.DataFrame(counted)], ignore_index=True)
     return FollowUp(study, months, first, baseline, flow, quality, process, cohort.centre_measures)
+
+
+def _add_states(months: pd.DataFrame, grid: Grid, answers: dict[str, Answer]) -> list[dict[str, object]]:
+    """The state of each month, where the study names states; and what could not be answered on the way, counted."""
+    study = grid.cohort.study
+    if study.states is None:
+        return []
+    found, unanswered = month_states(grid, answers, study.states, answers[study.primary_definition].observation)
+    months["state"] = pd.Categorical.from_codes(found.ravel(), list(study.states.names))
+    window = slice(grid.zero + 1, None)
+    total = found[:, window].size
+    return [
+        {"source": "states", "rule": f"state not known, as nothing answers: {name}", "unit": "person-months",
+         "count": int(cells[:, window].sum()), "total": total, "share": float(cells[:, window].mean()) if total else float("nan"),
+         "severity": "warning" if cells[:, window].any() else "note", "action": "not observed", "set_aside": 0, "example_rows": ""}
+        for name, cells in unanswered.items()
+    ]  # fmt: skip
 
 
 def _nullable(value: np.ndarray) -> pd.arrays.BooleanArray:

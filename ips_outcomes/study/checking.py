@@ -98,6 +98,33 @@ def _check_sources_together(study: Study, layouts: dict[str, Layout], add: Add) 
                 'add a source of schemes, or say wage_subsidy = "keep", or if_unanswerable = "skip"')  # fmt: skip
 
 
+def _check_states(study: Study, layouts: dict[str, Layout], delivered: set[str], add: Add) -> None:
+    """A state that nobody could be found in, because nothing says who is."""
+    if study.states is None:
+        return
+    tables = {layout.table for layout in layouts.values()}
+    for name, rule in study.states.rules.items():
+        if rule.employed is not None and rule.employed not in study.employed:
+            add(("states", name, "employed"), "this is not one of [employed.*]", f"choose one of: {', '.join(study.employed)}")
+        if rule.schemes is not None and "programmes" not in tables:
+            add(
+                ("states", name, "schemes"),
+                "no source says who is on a scheme",
+                "add a source of schemes, or leave the state out",
+            )
+        courses = any(layout.table == "education" and layout.constants.get("record") == "course" for layout in layouts.values())
+        if rule.course and not courses:
+            add(
+                ("states", name, "course"),
+                "no source says who attends a course",
+                "add a source of courses, or leave the state out",
+            )
+        missing = [kind for kind in rule.benefits or () if kind not in delivered]
+        if missing:
+            add(("states", name, "benefits"), f"no source delivers {', '.join(missing)}",
+                "add a source of the benefit, or leave it out of the state")  # fmt: skip
+
+
 def _check_source(study: Study, name: str, layout: Layout, add: Add) -> None:
     source = study.sources[name]
     for column, spec in layout.columns.items():
@@ -239,3 +266,4 @@ def _check_benefits(study: Study, layouts: dict[str, Layout], add: Add) -> None:
                 if benefit not in delivered:
                     add(("employed", label, key, benefit), f"no source delivers {benefit}",
                         "add one, or leave the benefit out of the definition")  # fmt: skip
+    _check_states(study, layouts, delivered, add)

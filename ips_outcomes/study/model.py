@@ -14,6 +14,7 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationInf
 from ips_outcomes.months import parse_month
 from ips_outcomes.study.conditions import BASELINE_COLUMNS, Subgroup, bind
 from ips_outcomes.study.layout import Benefit, DateKind, Layout, load_layout, name_pattern
+from ips_outcomes.study.states import States
 
 __all__ = ["Arms", "Benefit", "Definition", "EngineSettings", "FollowUpPlan", "Key", "Source", "Study", "SubgroupAnalysis"]
 
@@ -42,7 +43,7 @@ Delimiter = Annotated[str, AfterValidator(_one_mark)]
 #: Words that person-month tables use for columns of their own.
 RESERVED = {
     "person_id", "arm", "month", "calendar_month", "observed", "reason", "source_system",
-    "crosses_2015_break", "pay_nok", "pay_g", "weekly_hours", *BASELINE_COLUMNS,
+    "crosses_2015_break", "pay_nok", "pay_g", "weekly_hours", "state", *BASELINE_COLUMNS,
 }  # fmt: skip
 
 
@@ -283,6 +284,7 @@ class Study(_Strict):
     employed: Annotated[dict[Name, Definition], Field(min_length=1)]
     subgroups: dict[Name, Subgroup] = Field(default_factory=dict)
     subgroup_analysis: SubgroupAnalysis = SubgroupAnalysis()
+    states: States | None = None
     disclosure: Disclosure = Disclosure()
     engine: EngineSettings = EngineSettings()
     folder: Path = Field(default=Path(), exclude=True)

@@ -1,0 +1,82 @@
+"""States: what a person is in, month by month, by an ordered rule of the study file."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from pydantic import BaseModel, ConfigDict, Field, model_validator
+
+from ips_outcomes.study.layout import Benefit
+
+__all__ = ["ALWAYS", "StateRule", "States"]
+
+Name = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]*$")]
+
+#: States that every study has: the first ones come before every rule, "none" after all of them.
+ALWAYS = ("dead", "abroad", "none", "not_observed")
+
+
+class StateRule(BaseModel):
+    """One state: a month is in it where the first of these holds and no earlier state did.
+
+    Exactly one of ``employed`` (the name of a definition), ``benefits`` (on
+    one of them, at any degree), ``schemes`` (on one of NAV's schemes, by
+    code) and ``course`` (attending one).
+    """
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    label: str
+    employed: Name | None = None
+    benefits: Annotated[tuple[Benefit, ...], Field(min_length=1)] | None = None
+    schemes: Annotated[tuple[str, ...], Field(min_length=1)] | None = None
+    course: bool = False
+
+    @model_validator(mode="after")
+    def _one_kind(self) -> StateRule:
+        given = [self.employed is not None, self.benefits is not None, self.schemes is not None, self.course]
+        if sum(given) != 1:
+            raise ValueError("a state has exactly one of: employed, benefits, schemes, course = true")
+        return self
+
+
+class States(BaseModel):
+    """The states of a study, in the order in which they are asked.
+
+    Somebody dead is dead and somebody abroad is abroad, whatever else is
+    recorded; then the rules in their order; "none" is who meets no rule. A
+    month is not observed where a rule cannot be answered before one holds.
+    """
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    order: Annotated[tuple[Name, ...], Field(min_length=1)]
+    rules: Annotated[dict[Name, StateRule], Field(min_length=1)]
+
+    @model_validator(mode="before")
+    @classmethod
+    def _tables_are_rules(cls, given: object) -> object:
+        # [states.aap] stands beside order, so that a state reads like a subgroup
+        if isinstance(given, dict) and "rules" not in given:
+            return {"order": given.get("order", ()), "rules": {k: v for k, v in given.items() if k != "order"}}
+        return given
+
+    @model_validator(mode="after")
+    def _order_names_the_rules(self) -> States:
+        if len(set(self.order)) < len(self.order):
+            raise ValueError("order names a state twice")
+        taken = sorted(set(ALWAYS) & set(self.rules))
+        if taken:
+            raise ValueError(f"{', '.join(taken)}: every study has this state; choose another name")
+        if set(self.order) != set(self.rules):
+            missing = sorted(set(self.order) ^ set(self.rules))
+            raise ValueError(f"order and the states' tables must name the same states: {', '.join(missing)} stands in one only")
+        labels = [rule.label for rule in self.rules.values()]
+        if len(set(labels)) < len(labels):
+            raise ValueError("each state needs a label of its own")
+        return self
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """All states as they are shown: the rules in order, none, abroad, dead, not observed."""
+        return (*self.order, "none", "abroad", "dead", "not_observed")
