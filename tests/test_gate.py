@@ -14,7 +14,8 @@ from hypothesis import given
 import ips_outcomes as ips
 from ips_outcomes.analysis.event_table import EventTable
 from ips_outcomes.reporting.first_job import counts_of, first_job_answers, leaving
-from ips_outcomes.reporting.gate import load_profile, released_event_table
+from ips_outcomes.reporting.gate import released_event_table
+from ips_outcomes.reporting.suppression import load_profile
 
 K = 5
 STUDIES = {"120": {"participants": 120}, "20": {"participants": 20}, "one arm": {"participants": 60, "one_arm": True}}

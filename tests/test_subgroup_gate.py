@@ -12,8 +12,8 @@ from hypothesis import given
 
 import ips_outcomes as ips
 from ips_outcomes.analysis.subgroup_counts import interactions_from_counts
-from ips_outcomes.reporting.gate import load_profile
 from ips_outcomes.reporting.subgroup_gate import hidden_cells
+from ips_outcomes.reporting.suppression import load_profile
 
 K = 5
 

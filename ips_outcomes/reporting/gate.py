@@ -11,10 +11,8 @@ event come from an event table whose steps each hold at least k people.
 
 from __future__ import annotations
 
-import tomllib
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
-from importlib import resources
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -25,70 +23,20 @@ from ips_outcomes.estimates import Estimates, under
 from ips_outcomes.reporting.first_job import first_job_answers, leaving
 from ips_outcomes.reporting.results import Results
 from ips_outcomes.reporting.subgroup_gate import level_sizes, released_contrasts, released_effects, released_rates
+from ips_outcomes.reporting.suppression import (
+    NUMBERS,
+    Profile,
+    hidden_contrasts,
+    hidden_rates,
+    hide,
+    part_of_arm,
+    small,
+    unsafe,
+)
 from ips_outcomes.reporting.words import Words
 from ips_outcomes.study.model import SubgroupAnalysis
 
-__all__ = ["Profile", "load_profile", "through_gate"]
-
-_NUMBERS = ["estimate", "std_error", "conf_low", "conf_high", "p_value"]
-
-
-@dataclass(frozen=True)
-class Profile:
-    """A disclosure profile, as its file states it."""
-
-    name: str
-    title: str
-    source: str
-    certainty: str
-    threshold: int
-    least_events_per_parameter: int
-    least_residual_degrees_of_freedom: int
-    model_digits: int
-    limits: str
-
-
-def load_profile(name: str) -> Profile:
-    """Read a profile of the package."""
-    text = (resources.files("ips_outcomes.reporting") / "profiles" / f"{name}.toml").read_text(encoding="utf-8")
-    return Profile(name=name, **tomllib.loads(text))
-
-
-def _small(values: pd.Series, threshold: int) -> np.ndarray:
-    numbers = values.to_numpy(dtype=float, na_value=np.nan)
-    return (numbers > 0) & (numbers < threshold)
-
-
-def _unsafe(table: pd.DataFrame, n: str, events: str, threshold: int) -> np.ndarray:
-    """Rows whose events, or people without the event, are fewer than the threshold but not none."""
-    rest = table[n].astype("Float64") - table[events].astype("Float64")
-    return _small(table[n], threshold) | _small(table[events], threshold) | _small(rest, threshold)
-
-
-def _hide(table: pd.DataFrame, rows: np.ndarray, columns: list[str]) -> pd.DataFrame:
-    table = table.copy()
-    for column in columns:
-        if column in table:
-            table.loc[rows, column] = pd.NA if str(table[column].dtype) == "Int64" else np.nan
-    table["hidden"] = rows
-    return table
-
-
-def _rates(given: Estimates, threshold: int) -> Estimates:
-    unsafe = _unsafe(given.table, "n", "events", threshold)
-    few = _small(given.table["n"], threshold)
-    table = _hide(given.table, unsafe, ["events", *_NUMBERS])
-    table.loc[few, "n"] = pd.NA
-    return given.with_table(table)
-
-
-def _contrasts(given: Estimates | None, threshold: int) -> Estimates | None:
-    if given is None:
-        return None
-    table = given.table
-    unsafe = _unsafe(table, "n_arm", "events_arm", threshold) | _unsafe(table, "n_reference", "events_reference", threshold)
-    counts = ["n", "events", "n_arm", "events_arm", "n_reference", "events_reference"]
-    return given.with_table(_hide(table, unsafe, [*counts, *_NUMBERS]))
+__all__ = ["released_event_table", "through_gate"]
 
 
 def _model(given: Estimates | None, profile: Profile) -> Estimates | None:
@@ -99,28 +47,28 @@ def _model(given: Estimates | None, profile: Profile) -> Estimates | None:
     people = given.table["n"].to_numpy(dtype=float)
     few = (events < profile.least_events_per_parameter) | (people - 1 < profile.least_residual_degrees_of_freedom)
     # those who never had the event are a count too
-    few |= _unsafe(given.table, "n", "events", profile.threshold)
-    table = _hide(given.table, few, ["events", *_NUMBERS])
-    table.loc[_small(given.table["n"], profile.threshold), "n"] = pd.NA
-    table[_NUMBERS] = table[_NUMBERS].round(profile.model_digits)
+    few |= unsafe(given.table, "n", "events", profile.threshold)
+    table = hide(given.table, few, ["events", *NUMBERS])
+    table.loc[small(given.table["n"], profile.threshold), "n"] = pd.NA
+    table[NUMBERS] = table[NUMBERS].round(profile.model_digits)
     return given.with_table(table)
 
 
 def _rounded(given: Estimates | None, profile: Profile) -> Estimates | None:
     """Model results leave in fixed digits."""
-    return None if given is None else given.with_table(given.table.assign(**given.table[_NUMBERS].round(profile.model_digits)))
+    return None if given is None else given.with_table(given.table.assign(**given.table[NUMBERS].round(profile.model_digits)))
 
 
 def _baseline(given: Estimates, threshold: int) -> Estimates:
     """Small levels are hidden; so are means of few people, and differences that rest on a hidden level."""
     table = given.table
     shares = table["measure"].isin(["share", "missing"]).to_numpy()
-    unsafe = shares & _unsafe(table, "n", "events", threshold)
-    unsafe |= (table["measure"] == "mean").to_numpy() & _small(table["n"], 2 * threshold)
-    touched = set(table.loc[unsafe & (table["measure"] != "missing").to_numpy(), "outcome"])
-    unsafe |= ((table["measure"] == "standardised_difference") & table["outcome"].isin(touched)).to_numpy()
-    hidden = _hide(table, unsafe, ["events", "std_deviation", *_NUMBERS])
-    hidden.loc[_small(table["n"], threshold), "n"] = pd.NA
+    rows = shares & unsafe(table, "n", "events", threshold)
+    rows |= (table["measure"] == "mean").to_numpy() & small(table["n"], 2 * threshold)
+    touched = set(table.loc[rows & (table["measure"] != "missing").to_numpy(), "outcome"])
+    rows |= ((table["measure"] == "standardised_difference") & table["outcome"].isin(touched)).to_numpy()
+    hidden = hide(table, rows, ["events", "std_deviation", *NUMBERS])
+    hidden.loc[small(table["n"], threshold), "n"] = pd.NA
     return given.with_table(hidden)
 
 
@@ -167,9 +115,9 @@ def _folded(given: Estimates, threshold: int, words: Words, labels: dict[str, st
         )  # fmt: skip
         folded, merged = released_event_table(counted, threshold)
         if folded is None:
-            curve = ["events", "competing", "censored", "at_risk", "event_free", *_NUMBERS]
-            hidden = _hide(rows, np.ones(len(rows), dtype=bool), curve).astype({"events": "float64"})
-            hidden.loc[_small(rows["n"], threshold), "n"] = pd.NA
+            curve = ["events", "competing", "censored", "at_risk", "event_free", *NUMBERS]
+            hidden = hide(rows, np.ones(len(rows), dtype=bool), curve).astype({"events": "float64"})
+            hidden.loc[small(rows["n"], threshold), "n"] = pd.NA
             parts.append(hidden)
             notes.append(words("note.hidden_group", group=labels.get(str(group), group)))
             continue
@@ -184,7 +132,7 @@ def _folded(given: Estimates, threshold: int, words: Words, labels: dict[str, st
 
 def _first_job(
     results: Results, threshold: int, horizons: Sequence[int], reference: str | None, words: Words, labels: dict[str, str]
-) -> dict[str, Estimates | None]:  # fmt: skip
+) -> dict[str, Any]:  # fmt: skip
     """Curve, months gained and tests, all from the one rounded event table."""
     exact = results.incidence
     if exact is None:
@@ -204,33 +152,26 @@ def _first_job(
 def _counts(table: pd.DataFrame, columns: list[str], threshold: int) -> pd.DataFrame:
     table = table.copy()
     for column in columns:
-        small = _small(table[column], threshold)
-        table[column] = table[column].astype("Int64").mask(small)
+        few = small(table[column], threshold)
+        table[column] = table[column].astype("Int64").mask(few)
     return table
 
 
 def _sources(table: pd.DataFrame, threshold: int) -> pd.DataFrame:
     """Months in which a register speaks for few people go whole: the other register's share would tell the count."""
-    few = pd.Series(_small(table["person_months"], threshold), index=table.index)
+    few = pd.Series(small(table["person_months"], threshold), index=table.index)
     hidden = few.groupby(table["month"]).transform("any")
     return table.assign(person_months=table["person_months"].astype("Int64").mask(hidden), share=table["share"].mask(hidden))
 
 
-def _part_of_arm(table: pd.DataFrame, people_of: dict[str, int], threshold: int) -> pd.DataFrame:
-    """Hide small counts, and those that leave few of the arm over."""
-    counted = table["people"].astype("Int64")
-    rest = table["arm"].map(people_of).astype("Int64") - counted
-    return table.assign(people=counted.mask(_small(counted, threshold) | _small(rest, threshold)))
-
-
 def _quality(table: pd.DataFrame, threshold: int) -> pd.DataFrame:
     """Hide small counts, their complements among people, and the shares of both."""
-    few = _small(table["count"], threshold)
-    few |= (table["unit"] == "people").to_numpy() & _small(table["total"].astype("Int64") - table["count"], threshold)
+    few = small(table["count"], threshold)
+    few |= (table["unit"] == "people").to_numpy() & small(table["total"].astype("Int64") - table["count"], threshold)
     share = table["share"].mask(few)
     return table.assign(
         count=table["count"].astype("Int64").mask(few), share=share,
-        total=table["total"].astype("Int64").mask((table["unit"] == "people") & _small(table["total"], threshold)),
+        total=table["total"].astype("Int64").mask((table["unit"] == "people") & small(table["total"], threshold)),
     )  # fmt: skip
 
 
@@ -311,18 +252,18 @@ def through_gate(
         facts=_facts(results.facts, k),
         flow=_flow(results.flow, k),
         baseline=_baseline(results.baseline, k),
-        rates=_rates(results.rates, k),
-        landmark_rates=_rates(results.landmark_rates, k),
-        contrasts=_contrasts(results.contrasts, k),
-        stratified=_rounded(_contrasts(results.stratified, k), profile),
-        monthly_contrasts=_contrasts(results.monthly_contrasts, k),
+        rates=hidden_rates(results.rates, k),
+        landmark_rates=hidden_rates(results.landmark_rates, k),
+        contrasts=hidden_contrasts(results.contrasts, k),
+        stratified=_rounded(hidden_contrasts(results.stratified, k), profile),
+        monthly_contrasts=hidden_contrasts(results.monthly_contrasts, k),
         **_first_job(results, k, horizons, reference, words, labels or {}),
         hazard=_model(results.hazard, profile),
         **_subgroups(results, profile, words, reference, question),
         subgroup_model=None,
         sources=_sources(results.sources, k),
-        observation=_part_of_arm(results.observation, included, k),
-        ended=_part_of_arm(results.ended, at_risk, k),
+        observation=part_of_arm(results.observation, included, k),
+        ended=part_of_arm(results.ended, at_risk, k),
         quality=_quality(quality, k),
         reconciliation=_counts(results.reconciliation, ["rows_set_aside"], k).assign(
             rows_used=lambda t: t["rows_used"].astype("Int64").mask(t["rows_set_aside"].isna())

@@ -10,9 +10,9 @@ from ips_outcomes.estimates import Estimates
 from ips_outcomes.reporting import numbers
 from ips_outcomes.reporting.definition_words import definition_lines
 from ips_outcomes.reporting.figures import Canvas
-from ips_outcomes.reporting.gate import Profile
 from ips_outcomes.reporting.lookup import cell, pick
 from ips_outcomes.reporting.results import Results
+from ips_outcomes.reporting.suppression import Profile
 from ips_outcomes.study import Study
 
 __all__ = ["alerts", "cards", "estimand", "methods", "plain_words", "references"]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import platform
 import sys
 import time
+from dataclasses import replace
 from datetime import UTC, datetime
 from importlib import metadata
 from pathlib import Path
@@ -14,15 +15,16 @@ from ips_outcomes._version import __version__
 from ips_outcomes.folders import whole_folder
 from ips_outcomes.followup import FollowUp
 from ips_outcomes.loaders import Cohort
-from ips_outcomes.reporting import narrative
+from ips_outcomes.reporting import chapters, narrative
 from ips_outcomes.reporting.figures import Canvas
 from ips_outcomes.reporting.for_whom_tables import for_whom_tables, for_whom_words
 from ips_outcomes.reporting.gallery import Plan, draw_all, plan_figures
-from ips_outcomes.reporting.gate import Profile, load_profile, through_gate
+from ips_outcomes.reporting.gate import through_gate
 from ips_outcomes.reporting.page import Drawn, render
 from ips_outcomes.reporting.provenance import inputs
 from ips_outcomes.reporting.results import Results, compute_results
 from ips_outcomes.reporting.steps import Tell, put_on_clocks, read_extracts
+from ips_outcomes.reporting.suppression import Profile, load_profile
 from ips_outcomes.reporting.tables import Shown, all_tables, csv_tables
 from ips_outcomes.reporting.words import words
 from ips_outcomes.reporting.writing import write_csv, write_json
@@ -77,13 +79,14 @@ def write_report(study: Study | str | Path, out: str | Path, progress: Tell | No
         cohort = read_extracts(study, clock, detail=tell)
         followed = put_on_clocks(cohort, clock)
         clock("Computing the answers")
-        results = compute_results(cohort, followed)
+        results = replace(compute_results(cohort, followed), chapters=chapters.ask(study, cohort, followed))
         say = words(study.language)
         profile = load_profile(study.disclosure.profile)
         released = through_gate(
             results, profile, say, study.arm_labels, horizons=study.follow_up.landmarks, reference=study.reference,
             question=study.subgroup_plan,
         )  # fmt: skip
+        released = replace(released, chapters=chapters.release(results.chapters, profile, say))
         clock("Drawing and writing internal/")
         facts = _provenance(study, cohort, followed, profile)
         drawn = _write_side(work / "internal", study, results, profile, "internal", None)
@@ -163,6 +166,9 @@ def _draw(study: Study, results: Results) -> dict[str, tuple[Plan, dict[str, byt
     wide, narrow = _canvas(study), _canvas(study, narrow=True)
     made = {}
     plans = plan_figures(study, results, wide)
+    for chapter in chapters.CHAPTERS:
+        if chapter.name in results.chapters:
+            plans += chapter.plans(study, results.chapters[chapter.name], wide)
     for plan, (files, size, small) in zip(plans, draw_all(plans, wide, narrow), strict=True):
         shown = Drawn(plan.name, plan.caption, plan.alt, files["svg"], small["svg"], size)
         made[plan.name] = (plan, files, shown)
@@ -219,4 +225,14 @@ def _sections(
         # pictures that stand under their section's tables
         if name in drawn:
             next(s for s in made if s["id"] == id_)["parts"].append(drawn[name])
+    for chapter in chapters.CHAPTERS:
+        if chapter.name not in results.chapters:
+            continue
+        answers = results.chapters[chapter.name]
+        own, names = chapter.tables(study, answers, canvas), [p.name for p in chapter.plans(study, answers, canvas)]
+        tables = {**tables, **own}
+        shown = [name for name in own if name not in chapter.folded]
+        place = next((i for i, s in enumerate(made) if s["id"] == chapter.after), len(made) - 1)
+        made.insert(place + 1, section(chapter.name, say(f"section.{chapter.name}"), names, shown, list(chapter.folded),
+                                       chapter.sentences(study, answers, canvas)))  # fmt: skip
     return [s for s in made if s["parts"] or s["folded"] or s["intro"]]

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -60,6 +61,8 @@ class Results:
     ended: pd.DataFrame
     quality: pd.DataFrame
     reconciliation: pd.DataFrame
+    #: Answers of the report's chapters, by chapter and name.
+    chapters: Mapping[str, Mapping[str, Estimates | pd.DataFrame]] = field(default_factory=dict)
 
 
 def compute_results(cohort: Cohort, followed: FollowUp) -> Results:

@@ -9,7 +9,7 @@ can say (step-down p-values, shrunken effects) leaves with enough events and peo
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -18,14 +18,11 @@ from ips_outcomes.analysis.subgroup_counts import interactions_from_counts
 from ips_outcomes.errors import UnsupportedError
 from ips_outcomes.estimates import Estimates
 from ips_outcomes.reporting.for_whom import Model, family_size
+from ips_outcomes.reporting.suppression import NUMBERS, Profile
 from ips_outcomes.study.conditions import UNKNOWN
-
-if TYPE_CHECKING:  # pragma: no cover - the gate imports this file
-    from ips_outcomes.reporting.gate import Profile
 
 __all__ = ["hidden_cells", "level_sizes", "released_contrasts", "released_effects", "released_rates"]
 
-_ESTIMATED = ["estimate", "std_error", "conf_low", "conf_high", "p_value"]
 _SHRUNKEN = ["shrunken", "shrunken_low", "shrunken_high"]
 _KEYS = ["outcome", "month", "contrast", "subgroup", "level", "measure"]
 
@@ -116,7 +113,7 @@ def released_rates(given: Estimates | None, threshold: int, sizes: Mapping[str, 
         gone, quiet = hidden_cells(table["level"].iloc[at].tolist(), n[at].tolist(), happened[at].tolist(), threshold,
                                    sizes.get(subgroup))  # fmt: skip
         people[at[sorted(gone)]], events[at[sorted(quiet)]] = True, True
-    for column in ("events", *_ESTIMATED):
+    for column in ("events", *NUMBERS):
         table.loc[events, column] = pd.NA if column == "events" else np.nan
     table.loc[people, "n"] = pd.NA
     return given.with_table(table.assign(hidden=events))
@@ -141,7 +138,7 @@ def released_contrasts(given: Estimates | None, rates: Estimates | None) -> Esti
     hidden = np.array([any((*key, arm) in gone for arm in _arms(contrast)) for *key, contrast in keys], dtype=bool)
     for column in ("n", "events", "n_arm", "events_arm", "n_reference", "events_reference"):
         table[column] = table[column].astype("Int64").mask(hidden)
-    table.loc[hidden, _ESTIMATED] = np.nan
+    table.loc[hidden, NUMBERS] = np.nan
     return given.with_table(table.assign(hidden=hidden))
 
 

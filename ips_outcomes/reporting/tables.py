@@ -408,6 +408,7 @@ def csv_tables(results: Results) -> dict[str, pd.DataFrame]:
         "subgroup_rates_by_month": results.subgroup_curves, "subgroup_counts": results.subgroup_counts, "subgroup_effects": results.subgroup_effects,
         "register_sources": results.sources, "not_observed": results.observation, "first_job_ended_by": results.ended,
         "quality": results.quality, "reconciliation": results.reconciliation, "flow": _flat_flow(results),
+        **{name: part for answers in results.chapters.values() for name, part in answers.items()},
     }  # fmt: skip
     return {name: (part.table if isinstance(part, Estimates) else part) for name, part in parts.items() if part is not None}
 
