@@ -79,6 +79,7 @@ def work_sums(
 
     Examples
     --------
+    >>> import pandas as pd
     >>> rows = pd.DataFrame({"person_id": [1, 2, 3, 4] * 2, "month": [1] * 4 + [2] * 4, "arm": ["a", "a", "b", "b"] * 2,
     ...                      "pay_nok": [0, 9000, 0, 3000, 4000, 9000, 0, 8000.0]})
     >>> work_sums(rows, "pay_nok", reference="b").table[["measure", "estimate"]].values.tolist()

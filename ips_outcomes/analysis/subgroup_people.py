@@ -131,6 +131,8 @@ def covariate_columns(table: pd.DataFrame, names: Sequence[str]) -> tuple[Floats
             numbers = values.to_numpy(dtype=float, na_value=np.nan)
             if not np.isfinite(numbers[known]).all():
                 raise UnsupportedError(f"{int((~np.isfinite(numbers[known])).sum())} values of {name} are not finite")
+            if known.any() and numbers[known].min() == numbers[known].max():
+                raise UnsupportedError(f"{name} is constant: leave it out of adjust=")
             columns.append(np.where(known, numbers, 0.0))
         else:
             text = values.astype(str)
