@@ -80,7 +80,9 @@ class Held:
         """Number of each row's stretch with one employer in one register; rows are sorted by person, employer and month."""
         person, column = rows["person"].to_numpy(dtype=np.int64), rows["column"].to_numpy(dtype=np.int64)
         new = np.ones(len(rows), dtype=bool)
-        same = np.logical_and.reduce([rows[c].to_numpy()[1:] == rows[c].to_numpy()[:-1] for c in ("person", "source", "named", "key")])
+        same = np.logical_and.reduce(
+            [rows[c].to_numpy()[1:] == rows[c].to_numpy()[:-1] for c in ("person", "source", "named", "key")]
+        )
         new[1:] = ~same | (self._between(person[1:], column[:-1], column[1:]) > self.gap)
         return np.cumsum(new) - 1
 
@@ -150,7 +152,10 @@ class Held:
         person = np.flatnonzero(found)
         start = first.loc[found, "time"].to_numpy(dtype=np.int64) + zero
         there = self.cells.merge(pd.DataFrame({"person": person, "column": start}), on=["person", "column"])
-        there["chain_first"], there["last"] = self.chains["first"].loc[there["chain"]].to_numpy(), self.chains["last"].loc[there["chain"]].to_numpy()
+        there["chain_first"], there["last"] = (
+            self.chains["first"].loc[there["chain"]].to_numpy(),
+            self.chains["last"].loc[there["chain"]].to_numpy(),
+        )
         there["older"] = there["chain_first"] < there["column"]
         # of several the one that begins then, then the one with most hours: nothing that is known only later
         there = there.sort_values(["person", "older", "hours", "chain"], ascending=[True, True, False, True], kind="stable")
