@@ -6,10 +6,11 @@ from collections.abc import Mapping
 from typing import Any
 
 import pandas as pd
+from matplotlib.figure import Figure
 
 from ips_outcomes.estimates import Estimates
 from ips_outcomes.reporting import figures, numbers
-from ips_outcomes.reporting.figures import Canvas
+from ips_outcomes.reporting.figures import Canvas, DotRow
 from ips_outcomes.reporting.gallery import Plan
 from ips_outcomes.reporting.lookup import cell, pick
 from ips_outcomes.reporting.staying_answers import BACK_WITHIN, KNOWN
@@ -117,6 +118,7 @@ def _everybody(study: Study, answers: Given, canvas: Canvas) -> Shown:
     if any(outcome in there for outcome in _SUMS):
         notes.append(say("staying.note_sums"))
         if starts[-1] > 1:
+            notes.append(say("staying.note_early"))
             notes.append(
                 say("staying.note_known", start=starts[-1], share=numbers.percent(KNOWN, 0), people=_known(answers, canvas))
             )
@@ -140,7 +142,7 @@ def _bounds(study: Study, answers: Given, canvas: Canvas) -> Shown:
         found = [row for row in own if row]
         if len(found) > 1:
             rows += [Row((_named(study, outcome, canvas),), heading=True), *found]
-    return Shown(say("table.staying_bounds"), _columns(answers, canvas), tuple(rows))
+    return Shown(say("table.staying_bounds"), _columns(answers, canvas), tuple(rows), stacked=True)
 
 
 def _getters(answers: Given, canvas: Canvas) -> Shown:
@@ -179,7 +181,47 @@ def _months(row: pd.Series | None) -> str:
 
 
 def plans(study: Study, answers: Given, canvas: Canvas) -> list[Plan]:
-    """How long first jobs last, by arm."""
+    """Everybody's shares first, then how long first jobs last, by arm."""
+    return [*_shares(study, answers, canvas), *_tenure(answers, canvas)]
+
+
+def _shares(study: Study, answers: Given, canvas: Canvas) -> list[Plan]:
+    """Shares of everybody who worked at all, so many months in a row, and steadily: as seen."""
+    table, say = _table(answers, "staying"), canvas.words
+    table = table[(table["measure"] == "rate") & (table["bound"] == "least")]
+    order = [o for o in dict.fromkeys(table["outcome"]) if o != "steady_worker"] + ["steady_worker"]
+    rows, text, arms = [], [], _arms(answers, canvas)
+    for outcome in order:
+        found = {arm: pick(table, outcome=outcome, group=arm) for arm in arms}
+        values = {a: tuple(r[["estimate", "conf_low", "conf_high"]].to_numpy(float)) for a, r in found.items() if r is not None}
+        values = {a: v for a, v in values.items() if pd.notna(v[0])}
+        if values:
+            name = say("staying.steady_short", steady=study.follow_up.steady_months, months=study.follow_up.months)
+            name = name if outcome == "steady_worker" else _named(study, outcome, canvas)
+            rows.append(DotRow(name, False, values))  # type: ignore[arg-type]
+            text.append(f"{name}: {', '.join(f'{arms[a]} {numbers.percent(v[0])}' for a, v in values.items())}")
+    if not rows:
+        return []
+    legend = arms if len(arms) > 1 else None
+    series = {arm: canvas.styles[arm] for arm in arms}
+
+    def draw(c: Canvas) -> Figure:
+        return figures.dots(
+            {"": rows}, c, percent=True, zero=False, series=series, legend=legend, axis_label=c.words("axis.share_of_all")
+        )
+
+    return [
+        Plan(
+            "staying",
+            draw,
+            table,
+            say("caption.staying", months=study.follow_up.months),
+            say("alt.staying", text="; ".join(text)),
+        )
+    ]
+
+
+def _tenure(answers: Given, canvas: Canvas) -> list[Plan]:
     curve, say = answers.get("first_job_tenure"), canvas.words
     if not isinstance(curve, Estimates) or not (curve.table["time"] > 0).any():
         return []

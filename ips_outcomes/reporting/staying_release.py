@@ -84,9 +84,10 @@ def _twins(given: Estimates, profile: Profile) -> Estimates:
     few |= mean & (table["least_known"] < 2 * k).to_numpy()
     open_ = small(table["people_unknown"], k)
     few |= mean & open_ & table["bound"].isin(["most", "known"]).to_numpy() & (table["first_month"] == 1).to_numpy()
-    # people of whom a later stretch is known, beside all of them
+    # people of whom every month of a stretch is known, beside all of them
     everybody = table[mean & (table["bound"] == "least")].groupby("group")["n"].first()
-    few |= mean & small(table["group"].map(everybody).astype("Float64") - table["n"].astype("Float64"), k)
+    close = mean & small(table["group"].map(everybody).astype("Float64") - table["n"].astype("Float64"), k)
+    few |= close & (table["bound"] == "known").to_numpy()
     gone |= set(table.index[few])
     hidden = table.index.isin(gone)
     lost = {(r["outcome"], r["bound"], r["first_month"], r["group"]) for _, r in table[hidden].iterrows()}
@@ -98,6 +99,9 @@ def _twins(given: Estimates, profile: Profile) -> Estimates:
     table = hide(table, hidden, ["n", "events", *NUMBERS])
     means = table["measure"].isin(["mean", "mean_difference"]).to_numpy()
     table.loc[means, "events"] = pd.NA
+    # a mean over months keeps no number of people where it would tell that few were never seen
+    uneven = close | ((table["measure"] == "mean_difference") & (table["bound"] == "available")).to_numpy()
+    table.loc[uneven, "n"] = pd.NA
     for name in dict.fromkeys(table.loc[means, "outcome"]):
         own = means & (table["outcome"] == name).to_numpy()
         decimals = DIGITS.get(str(name), 1)
