@@ -14,6 +14,8 @@ __all__ = ["Held", "held_jobs"]
 
 Whole = NDArray[np.int64]
 
+#: A beginning that is not told; after every other, so that the earliest of several is one that is told.
+UNTOLD = np.iinfo(np.int64).max
 #: Why a job is not seen to end, beside the reasons why a month is not observed.
 ENDED, STILL_THERE, OPEN = "ended", "end_of_follow_up", "definition_unknown"
 
@@ -63,7 +65,7 @@ class Held:
         left = left[self.given.value[left["person"], left["column"]] == 1]
         named = left["employer"].notna()
         self.nameless = int((~named).sum())
-        began = left["began"].where(left["began"] != NO_MONTH, np.inf)
+        began = left["began"].astype("int64").replace(NO_MONTH, UNTOLD)
         rows = pd.DataFrame({
             "person": left["person"], "source": left["source"].astype(str), "named": named, "began": began,
             "key": left["employer"].astype(str).where(named, "began " + began.astype(str)),
@@ -95,7 +97,7 @@ class Held:
         gap = self._between(*(pairs[c].to_numpy(dtype=np.int64) for c in ("person", "last", "first_next")))
         pairs = pairs.assign(gap=gap)[gap <= self.gap]
         same_key = pairs["named"] & pairs["named_next"] & (pairs["key"] == pairs["key_next"])
-        told = np.isfinite(pairs["began"]) & np.isfinite(pairs["began_next"])
+        told = (pairs["began"] != UNTOLD) & (pairs["began_next"] != UNTOLD)
         alike = pairs[same_key | (told & (pairs["began"] == pairs["began_next"]))]
         # the nearest first, and each stretch once before and once after another
         alike = alike.sort_values(["person", "first_next", "gap", "piece", "piece_next"], kind="stable")

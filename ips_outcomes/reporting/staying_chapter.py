@@ -142,7 +142,7 @@ def _bounds(study: Study, answers: Given, canvas: Canvas) -> Shown:
         found = [row for row in own if row]
         if len(found) > 1:
             rows += [Row((_named(study, outcome, canvas),), heading=True), *found]
-    return Shown(say("table.staying_bounds"), _columns(answers, canvas), tuple(rows), stacked=True)
+    return Shown(say("table.staying_bounds"), _columns(answers, canvas), tuple(rows))
 
 
 def _getters(answers: Given, canvas: Canvas) -> Shown:
