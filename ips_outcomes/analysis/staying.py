@@ -158,11 +158,12 @@ def staying_in_work(
 def possible(rows: pd.DataFrame) -> pd.DataFrame:
     """The difference whatever the months not observed were: one arm's least against the other's most."""
     made = []
+    levels = rows[rows["measure"].isin(["rate", "mean"])]
     for (outcome, contrast), part in rows[rows["contrast"].astype(str).str.len() > 0].groupby(
         ["outcome", "contrast"], sort=False
     ):
         arm, other = str(contrast).split(" - ", 1)
-        own = rows[(rows["outcome"] == outcome)].set_index(["group", "bound"])["estimate"]
+        own = levels[levels["outcome"] == outcome].set_index(["group", "bound"])["estimate"].sort_index()
         first = part.iloc[0]
         for bound, value in (("least_possible", own[arm, "least"] - own[other, "most"]),
                              ("most_possible", own[arm, "most"] - own[other, "least"])):  # fmt: skip

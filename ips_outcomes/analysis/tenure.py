@@ -15,7 +15,7 @@ import pandas as pd
 from ips_outcomes.analysis.incidence import cumulative_incidence
 from ips_outcomes.analysis.inputs import Data
 from ips_outcomes.analysis.supported import supports
-from ips_outcomes.analysis.survival import kaplan_meier, survival_quantiles
+from ips_outcomes.analysis.survival import Competing, kaplan_meier, survival_quantiles
 from ips_outcomes.errors import UnsupportedError
 from ips_outcomes.estimates import Estimates, tidy
 from ips_outcomes.followup import FollowUp
@@ -34,9 +34,10 @@ def _people(data: Data) -> pd.DataFrame:
     return data.after_first_job
 
 
-@supports(frequency_weights=True, competing="refused")
+@supports(frequency_weights=True, competing="refused, or censored on request")
 def job_tenure(
-    data: Data, time: str = "tenure", event: str = "ended", by: str | Sequence[str] | None = "arm", *, weights: str | None = None
+    data: Data, time: str = "tenure", event: str = "ended", by: str | Sequence[str] | None = "arm", *, weights: str | None = None,
+    competing: Competing = "refuse",
 ) -> Estimates:  # fmt: skip
     """Share of first jobs that still last, by months since they began: description of people who got a job.
 
@@ -52,6 +53,8 @@ def job_tenure(
         Columns that make the groups.
     weights : str, optional
         Column with whole numbers.
+    competing : {"refuse", "censor"}
+        What codes from 2 get: an error, or the place of a censoring.
 
     Returns
     -------
@@ -80,20 +83,21 @@ def job_tenure(
     >>> job_tenure(jobs, by=None).table["estimate"].round(4).tolist()
     [1.0, 0.8333, 0.6667, 0.4444, 0.2222]
     """
-    found = kaplan_meier(_people(data), time, event, by=by, weights=weights)
+    found = kaplan_meier(_people(data), time, event, by=by, weights=weights, competing=competing)
     table = found.table.assign(measure="still_in_job", outcome="first_job")
     return replace(found, table=table, title="How long first jobs last", method=f"{DESCRIPTIVE}. {found.method}")
 
 
-@supports(frequency_weights=True, competing="refused")
+@supports(frequency_weights=True, competing="refused, or censored on request")
 def tenure_quartiles(
-    data: Data, time: str = "tenure", event: str = "ended", by: str | Sequence[str] | None = "arm", *, weights: str | None = None
+    data: Data, time: str = "tenure", event: str = "ended", by: str | Sequence[str] | None = "arm", *, weights: str | None = None,
+    competing: Competing = "refuse",
 ) -> Estimates:  # fmt: skip
     """Months after which a quarter, half and three quarters of first jobs have ended: description of people who got a job.
 
     Parameters
     ----------
-    data, time, event, by, weights
+    data, time, event, by, weights, competing
         As in `job_tenure`.
 
     Returns
@@ -117,7 +121,9 @@ def tenure_quartiles(
     >>> tenure_quartiles(jobs, by=None).table["estimate"].tolist()
     [2.0, 3.0, 4.0]
     """
-    found = survival_quantiles(_people(data), time, event, by=by, weights=weights, probability=(0.25, 0.5, 0.75))
+    found = survival_quantiles(
+        _people(data), time, event, by=by, weights=weights, competing=competing, probability=(0.25, 0.5, 0.75)
+    )
     table = found.table.assign(measure="tenure_quantile", outcome="first_job")
     return replace(found, table=table, title="Quartiles of first jobs", method=f"{DESCRIPTIVE}. {found.method}")
 
