@@ -81,7 +81,7 @@ ASKED: dict[str, Asked] = {
     "months_in_work": Asked("months", {"outcome": "works", "reference": "control"}),
     "work_sums": Asked("months", {"outcome": "works", "reference": "control"}),
     "staying_in_work": Asked("months", {"outcome": "works", "reference": "control"}),
-    "jobs_held": Asked("people", {"jobs": "age", "longest": "time", "reference": "control"}),
+    "jobs_held": Asked("people", {"jobs": "works", "longest": "age", "reference": "control"}),
     "job_tenure": Asked("times", {"time": "time", "event": "event", "by": "arm"}),
     "tenure_quartiles": Asked("times", {"time": "time", "event": "event", "by": "arm"}),
     "re_entry": Asked("times", {"time": "time", "event": "event", "by": "arm"}, competing=True),

@@ -45,11 +45,12 @@ def people_with_jobs(followed: FollowUp) -> pd.DataFrame:
     ).reset_index(drop=True)  # fmt: skip
 
 
-def _whole(table: pd.DataFrame, column: str) -> np.ndarray:
+def _number(table: pd.DataFrame, column: str) -> np.ndarray:
+    """Numbers from zero; missing is NaN."""
     value = pd.to_numeric(table[column], errors="coerce").to_numpy(dtype=float, na_value=np.nan)
-    bad = int((~np.isfinite(value) | (value < 0)).sum())
+    bad = int((np.isinf(value) | (value < 0) | (np.isnan(value) & table[column].notna().to_numpy())).sum())
     if bad:
-        raise UnsupportedError(f"{bad} values of {column} are missing, negative or no numbers: nobody's jobs are 0, not missing")
+        raise UnsupportedError(f"{bad} values of {column} are negative or no numbers")
     return value
 
 
@@ -69,6 +70,7 @@ def jobs_held(
         A FollowUp, or one row a person.
     jobs, longest : str
         Columns: number of jobs, and months of the longest one; 0 without a job.
+        People of whom one is missing are left out, and counted in ``notes``.
     arm, reference : str
         Column, and the arm that others are compared with.
     unknown : str, optional
@@ -92,7 +94,7 @@ def jobs_held(
     Raises
     ------
     UnsupportedError
-        For unknown columns or reference, and for numbers that are missing or negative.
+        For unknown columns or reference, and for numbers that are negative or all missing.
 
     References
     ----------
@@ -110,16 +112,23 @@ def jobs_held(
     require(table, [jobs, longest, arm, *(c for c in (unknown, weights) if c)])
     if not len(table):
         raise UnsupportedError("there is nobody in the data")
-    gone = _whole(table, unknown) if unknown else np.zeros(len(table))
-    seen = _whole(table, longest)
+    gone = _number(table, unknown) if unknown else np.zeros(len(table))
+    seen = _number(table, longest)
     people = np.ones(len(table)) if weights is None else row_weights(table[weights], weights, "frequency")
     rows = pd.DataFrame({
-        "arm": [group_name(level) for level in table[arm]], "number_of_jobs": _whole(table, jobs), "longest_job": seen,
+        "arm": [group_name(level) for level in table[arm]], "number_of_jobs": _number(table, jobs), "longest_job": seen,
         "people": people, "most": seen + gone if months is None else np.minimum(seen + gone, months), "gone": gone,
     })  # fmt: skip
     rows = rows[rows["people"] > 0]
     if rows.empty:
         raise UnsupportedError(f"nobody is there: {weights} is zero in all {len(table)} rows")
+    told = rows[["number_of_jobs", "longest_job", "gone"]].notna().all(axis=1)
+    left_out = float(rows.loc[~told, "people"].sum())
+    rows = rows[told]
+    if rows.empty:
+        raise UnsupportedError(
+            f"{jobs} or {longest} is missing in all {len(table)} rows; nobody without a job is missing: they have 0"
+        )
     arms, base = sorted(rows["arm"].unique()), own_reference(data, reference)
     if (base is None and len(arms) > 1) or (base is not None and base not in arms):
         if not (isinstance(data, FollowUp) and len(arms) == 1):
@@ -137,7 +146,10 @@ def jobs_held(
             own.append(arm_means(known, outcome, arms, place, "people").assign(bound="known"))
         parts += own
     lacking = float(rows.loc[rows["gone"] > 0, "people"].sum())
-    notes = (f"{round(lacking)} people have months that are not known: what is seen is the least",) if lacking else ()
+    notes: tuple[str, ...] = (
+        (f"{round(lacking)} people have months that are not known: what is seen is the least",) if lacking else ()
+    )
+    notes += (f"{round(left_out)} people left out: {jobs} or {longest} is missing",) if left_out else ()
     return Estimates(
         tidy(under(parts)), "Jobs held", "Means of everybody, 0 without a job; differences with Welch's interval", REFERENCES, "forest", notes
     )  # fmt: skip

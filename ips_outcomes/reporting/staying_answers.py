@@ -18,6 +18,7 @@ from ips_outcomes.analysis import (
     work_sums,
 )
 from ips_outcomes.analysis.jobs import people_with_jobs
+from ips_outcomes.analysis.work_totals import Missing
 from ips_outcomes.errors import UnsupportedError
 from ips_outcomes.estimates import Estimates, tidy, under
 from ips_outcomes.followup import FollowUp
@@ -106,7 +107,7 @@ def _sum(followed: FollowUp, name: str, start: int, last: int, *, known: bool = 
     """A mean sum by arm and compared, in units for reading; with people who have any, and the least known month."""
     primary = followed.study.primary_definition
     column = primary if name == "months_in_work" else name
-    rule = "exclude" if known else "available"
+    rule: Missing = "exclude" if known else "available"
     try:
         found = (months_in_work(followed, primary, start=start, end=last) if name == "months_in_work"
                  else work_sums(followed, name, start=start, end=last, missing=rule))  # fmt: skip

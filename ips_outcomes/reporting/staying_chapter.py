@@ -72,8 +72,8 @@ def _possible(answers: Given, canvas: Canvas, outcome: str, name: str) -> Row | 
     table, style = _table(answers, "staying"), _style(outcome, difference=True)
     cells = []
     for contrast in _contrasts(answers):
-        ends = [cell(pick(table, outcome=outcome, bound=f"{end}_possible", contrast=contrast)) for end in ("least", "most")]
-        cells.append(numbers.interval(*ends, style))
+        low, high = (cell(pick(table, outcome=outcome, bound=f"{end}_possible", contrast=contrast)) for end in ("least", "most"))
+        cells.append(numbers.interval(low, high, style))
     if not cells or all(text == numbers.NOTHING for text in cells):
         return None
     return Row((name, *[""] * len(_arms(answers, canvas)), *cells), indent=True)
@@ -198,7 +198,7 @@ def _shares(study: Study, answers: Given, canvas: Canvas) -> list[Plan]:
         if values:
             name = say("staying.steady_short", steady=study.follow_up.steady_months, months=study.follow_up.months)
             name = name if outcome == "steady_worker" else _named(study, outcome, canvas)
-            rows.append(DotRow(name, False, values))  # type: ignore[arg-type]
+            rows.append(DotRow(name, False, values))
             text.append(f"{name}: {', '.join(f'{arms[a]} {numbers.percent(v[0])}' for a, v in values.items())}")
     if not rows:
         return []

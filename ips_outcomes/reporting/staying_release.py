@@ -67,7 +67,7 @@ def _rates_to_hide(rows: pd.DataFrame, k: int) -> set[int]:
         own, events = (str(row["outcome"]), str(row["bound"])), int(row["events"])
         close = any(0 < abs(events - other) < k and (_held_by(own, name) or _held_by(name, own)) for name, other in shown)
         if close:
-            hidden.add(index)  # type: ignore[arg-type]
+            hidden.add(index)
         else:
             shown.append((own, events))
     return hidden
