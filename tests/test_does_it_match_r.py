@@ -59,7 +59,7 @@ def test_the_page_is_not_stale() -> None:
 
 #: Script, and the folder of its answers. make_golden.R, rates.R and panel.R are run again beside
 #: their own comparisons.
-SCRIPTS = [("agreement.R", "."), ("traps.R", "."), ("survival.R", "."), ("curves.R", "."), ("cox.R", "cox")]
+SCRIPTS = [("agreement.R", "."), ("traps.R", "."), ("survival.R", "."), ("curves.R", "."), ("cox.R", "cox"), ("staying.R", ".")]
 
 
 @pytest.mark.slow
