@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import replace
+from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
@@ -213,6 +214,9 @@ def nothing_small(inside: chapters.Answers, left: chapters.Answers) -> None:
     assert means["events"].isna().all()
     told = means[means["measure"].eq("mean") & ~means["hidden"]]
     assert (told["n"].dropna() >= 2 * K).all()
+    for _, rows in means.groupby(["group", "contrast"]):
+        sizes = sorted({int(n) for n in rows["n"].dropna()})
+        assert not any(0 < b - a < K for a, b in pairwise(sizes))
     # a difference never stands beside a hidden arm
     by = table[table["group"] != ""].set_index(["outcome", "bound", "first_month", "group"])["hidden"]
     for _, row in table[(table["contrast"] != "") & ~gone].iterrows():

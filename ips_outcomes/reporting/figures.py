@@ -362,7 +362,8 @@ def draw_estimates(
 
             return targeting(estimates, canvas)
         if estimates.shape == "steps":
-            return steps(estimates, canvas)
+            of_jobs = (table["measure"] == "still_in_job").all()
+            return steps(estimates, canvas, axis="axis.months_since_job" if of_jobs else "axis.months")
         if estimates.shape == "curve" and table["month"].notna().any() and table["month"].nunique() > 3:
             return curve(estimates, canvas)
         return _plain_forest(estimates, canvas)

@@ -114,7 +114,7 @@ def _everybody(study: Study, answers: Given, canvas: Canvas) -> Shown:
             rows.append(
                 _line(answers, canvas, _named(study, outcome, canvas, start), outcome=outcome, bound=bound, first_month=start)
             )
-    notes = [say("staying.note_least"), say("staying.note_jobs", gap=study.follow_up.job_gap_months)]
+    notes = [say("staying.note_methods"), say("staying.note_least"), say("staying.note_jobs", gap=study.follow_up.job_gap_months)]
     if any(outcome in there for outcome in _SUMS):
         notes.append(say("staying.note_sums"))
         if starts[-1] > 1:
@@ -169,7 +169,12 @@ def _getters(answers: Given, canvas: Canvas) -> Shown:
             cells = [numbers.NOTHING if r is None else numbers.estimate_with_interval(r, numbers.percent) for r in found]
             rows.append(line(say("staying.back_one" if month == 1 else "staying.back", months=month), cells, indent=True))
     columns = (say("staying.among"), *arms.values())
-    return Shown(say("table.first_jobs"), columns, tuple(rows), (say("staying.note_getters"), say("staying.note_ended")))
+    return Shown(
+        say("table.first_jobs"),
+        columns,
+        tuple(rows),
+        (say("staying.note_getters"), say("staying.note_ended"), say("staying.note_getters_methods")),
+    )
 
 
 def _months(row: pd.Series | None) -> str:

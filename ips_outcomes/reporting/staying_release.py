@@ -102,6 +102,7 @@ def _twins(given: Estimates, profile: Profile) -> Estimates:
     # a mean over months keeps no number of people where it would tell that few were never seen
     uneven = close | ((table["measure"] == "mean_difference") & (table["bound"] == "available")).to_numpy()
     table.loc[uneven, "n"] = pd.NA
+    table.loc[means & _close_sizes(table, means, k), "n"] = pd.NA
     for name in dict.fromkeys(table.loc[means, "outcome"]):
         own = means & (table["outcome"] == name).to_numpy()
         decimals = DIGITS.get(str(name), 1)
@@ -110,6 +111,18 @@ def _twins(given: Estimates, profile: Profile) -> Estimates:
     # a difference shown beside a hidden arm would tell it where three arms are compared; columns of counts stay behind
     table = table.drop(columns=["people_unknown", "least_known"])
     return replace(given, table=tidy(table), notes=())
+
+
+def _close_sizes(table: pd.DataFrame, rows: np.ndarray, k: int) -> np.ndarray:
+    """Numbers of people that differ by a small number from one shown before in the same arm or contrast."""
+    close, shown = np.zeros(len(table), dtype=bool), dict[tuple[str, str], set[int]]()
+    for place in np.flatnonzero(rows & table["n"].notna().to_numpy()):
+        row = table.iloc[place]
+        sizes, own = shown.setdefault((row["group"], row["contrast"]), set()), int(row["n"])
+        close[place] = any(0 < abs(own - other) < k for other in sizes)
+        if not close[place]:
+            sizes.add(own)
+    return close
 
 
 def _first_jobs(
