@@ -61,7 +61,7 @@ def test_the_page_is_not_stale() -> None:
 #: their own comparisons.
 SCRIPTS = [
     ("agreement.R", "."), ("traps.R", "."), ("survival.R", "."), ("curves.R", "."), ("cox.R", "cox"), ("centres.R", "."), ("few_clusters.R", "."),
-    ("heterogeneity.R", "."), ("pay_sums.R", "."), ("smooth.R", "."), ("subgroups.R", "."),
+    ("heterogeneity.R", "."), ("pay_sums.R", "."), ("smooth.R", "."), ("subgroups.R", "."), ("states.R", "."), ("staying.R", "."),
 ]  # fmt: skip
 
 

@@ -22,7 +22,7 @@ TIMES = [name for name in NAMES if ASKED[name].kind == "times"]
 OUTCOMES = [name for name in NAMES if ASKED[name].kind != "times"]
 #: Take numbers as well as yes and no, or have outcomes of their own.
 NUMBERS_TOO = {"compare_arms", "subgroup_effects", "subgroup_global_test", "work_sums", "centre_effects", "centre_modifiers", "process_table",
-               "heterogeneity_test", "sorted_groups", "targeting_curve"}  # fmt: skip
+               "heterogeneity_test", "sorted_groups", "targeting_curve", "jobs_held"}  # fmt: skip
 MODELS = [name for name in NAMES if ASKED[name].formula]
 
 Change = Callable[[pd.DataFrame], pd.DataFrame]

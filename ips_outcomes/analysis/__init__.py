@@ -15,6 +15,7 @@ from ips_outcomes.analysis.hazard import hazard_ratio
 from ips_outcomes.analysis.heterogeneity import heterogeneity_test, sorted_groups, targeting_curve
 from ips_outcomes.analysis.heterogeneity_scores import cross_fitted_scores
 from ips_outcomes.analysis.incidence import cumulative_incidence
+from ips_outcomes.analysis.jobs import jobs_held
 from ips_outcomes.analysis.lifelines_door import parametric_survival
 from ips_outcomes.analysis.modifiers_of_centres import centre_modifiers
 from ips_outcomes.analysis.panel import panel_effect
@@ -33,6 +34,7 @@ from ips_outcomes.analysis.subgroup_global import subgroup_global_test
 from ips_outcomes.analysis.subgroups import subgroup_effects
 from ips_outcomes.analysis.supported import capabilities
 from ips_outcomes.analysis.survival import kaplan_meier, nelson_aalen, survival_quantiles
+from ips_outcomes.analysis.tenure import job_tenure, re_entry, tenure_quartiles
 from ips_outcomes.analysis.times_bootstrap import bootstrap_rmst
 from ips_outcomes.analysis.trend import trends
 from ips_outcomes.analysis.window_effects import effect_in_windows
@@ -63,6 +65,8 @@ __all__ = [
     "gray_test",
     "hazard_ratio",
     "heterogeneity_test",
+    "job_tenure",
+    "jobs_held",
     "kaplan_meier",
     "log_rank",
     "longest_horizon",
@@ -77,6 +81,7 @@ __all__ = [
     "process_table",
     "proportional_hazards_test",
     "randomisation_test",
+    "re_entry",
     "rmst",
     "sorted_groups",
     "state_occupation",
@@ -86,6 +91,7 @@ __all__ = [
     "subgroup_global_test",
     "survival_quantiles",
     "targeting_curve",
+    "tenure_quartiles",
     "trends",
     "work_sums",
 ]

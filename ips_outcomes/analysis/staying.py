@@ -8,6 +8,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from ips_outcomes.analysis.arm_means import arm_means
 from ips_outcomes.analysis.compare import compare_arms
 from ips_outcomes.analysis.inputs import Data
 from ips_outcomes.analysis.person_months import MonthsMatrix, months_matrix, reference_of
@@ -17,7 +18,7 @@ from ips_outcomes.analysis.work_totals import dead_as_no, stretch
 from ips_outcomes.errors import UnsupportedError
 from ips_outcomes.estimates import Estimates, tidy, under
 
-__all__ = ["longest_runs", "staying_in_work"]
+__all__ = ["longest_runs", "possible", "staying_in_work"]
 
 Floats = NDArray[np.float64]
 Flags = NDArray[np.bool_]
@@ -136,9 +137,9 @@ def staying_in_work(
                     measure="risk_difference"
                 )
                 parts.append(compared.table.assign(bound=bound))
-        parts.append(_stretches(table, matrix.arms, base).assign(bound=bound))
+        parts.append(arm_means(table, "longest_stretch", matrix.arms, base, "people").assign(bound=bound))
     rows = under(parts)
-    rows = under([rows, _possible(rows)]) if base is not None else rows
+    rows = under([rows, possible(rows)]) if base is not None else rows
     order = [*rates, "longest_stretch"]
     rows = rows.assign(_order=rows["outcome"].map({name: i for i, name in enumerate(order)})).sort_values("_order", kind="stable")
     months = f"months {matrix.months[0]} to {matrix.months[-1]}"
@@ -154,44 +155,15 @@ def staying_in_work(
     )  # fmt: skip
 
 
-def _stretches(table: pd.DataFrame, arms: Sequence[str], base: int | None) -> pd.DataFrame:
-    """Means of the longest stretch by arm, and their differences."""
-    from ips_outcomes.analysis.level_effects import tested
-
-    size, mean, variance = {}, {}, {}
-    for arm in arms:
-        own = table[table["arm"] == arm]
-        weight, value = own["people"].to_numpy(float), own["longest_stretch"].to_numpy(float)
-        n = float(weight.sum())
-        size[arm], mean[arm] = n, float(weight @ value / n)
-        variance[arm] = float(weight @ (value - mean[arm]) ** 2 / (n - 1) / n) if n > 1 else float("nan")
-    rows: list[dict[str, object]] = []
-    for arm in arms:
-        low, high, _ = tested(mean[arm], np.sqrt(variance[arm]), size[arm] - 1)
-        rows.append({"measure": "mean", "group": arm, "n": round(size[arm]), "estimate": mean[arm],
-                     "std_error": np.sqrt(variance[arm]), "conf_low": low, "conf_high": high, "method": "t"})  # fmt: skip
-    for arm in arms if base is not None else []:
-        other = arms[base or 0]
-        if arm == other:
-            continue
-        error = float(np.sqrt(variance[arm] + variance[other]))
-        spread = variance[arm] ** 2 / (size[arm] - 1) + variance[other] ** 2 / (size[other] - 1) if error > 0 else 0.0
-        degrees = error**4 / spread if spread > 0 else float("nan")
-        low, high, p_value = tested(mean[arm] - mean[other], error, degrees)
-        rows.append({"measure": "mean_difference", "contrast": f"{arm} - {other}", "n": round(size[arm] + size[other]),
-                     "estimate": mean[arm] - mean[other], "std_error": error, "conf_low": low, "conf_high": high,
-                     "p_value": p_value, "method": "Welch"})  # fmt: skip
-    return pd.DataFrame(rows).assign(outcome="longest_stretch")
-
-
-def _possible(rows: pd.DataFrame) -> pd.DataFrame:
+def possible(rows: pd.DataFrame) -> pd.DataFrame:
     """The difference whatever the months not observed were: one arm's least against the other's most."""
     made = []
+    levels = rows[rows["measure"].isin(["rate", "mean"])]
     for (outcome, contrast), part in rows[rows["contrast"].astype(str).str.len() > 0].groupby(
         ["outcome", "contrast"], sort=False
     ):
         arm, other = str(contrast).split(" - ", 1)
-        own = rows[(rows["outcome"] == outcome)].set_index(["group", "bound"])["estimate"]
+        own = levels[levels["outcome"] == outcome].set_index(["group", "bound"])["estimate"].sort_index()
         first = part.iloc[0]
         for bound, value in (("least_possible", own[arm, "least"] - own[other, "most"]),
                              ("most_possible", own[arm, "most"] - own[other, "least"])):  # fmt: skip

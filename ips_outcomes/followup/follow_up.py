@@ -12,6 +12,7 @@ from ips_outcomes.followup.employed import Answer, answer
 from ips_outcomes.followup.first_job import first_job_times
 from ips_outcomes.followup.grid import BREAK, DEAD, REASONS, Grid
 from ips_outcomes.followup.jobs import JobMonths
+from ips_outcomes.followup.jobs_held import held_jobs
 from ips_outcomes.followup.process import process_of
 from ips_outcomes.followup.states import month_states
 from ips_outcomes.loaders import Cohort
@@ -42,6 +43,20 @@ class FollowUp:
     first_job : pandas.DataFrame
         One row a participant: ``at_risk``, ``not_at_risk_because``, ``time``
         (months), ``event`` (0 censored, 1 first job, 2 death), ``ended_by``.
+    jobs : pandas.DataFrame
+        One row a job in months 1 to the last that the primary definition
+        counts, of those who had any: ``person_id``, ``arm``, ``job`` (1, 2 and
+        so on, in the order in which they begin), ``first_month``,
+        ``last_month``, ``months`` (with the job, gaps not counted),
+        ``held_before`` (in month 0 or before, too), ``ended_by`` ("ended",
+        "end_of_follow_up", or why its end cannot be seen). A job is one
+        employer's months; ``job_gap_months`` says which gaps do not end it.
+    after_first_job : pandas.DataFrame
+        One row a person who got a first job: ``person_id``, ``arm``, ``month``
+        (of the first job), ``tenure`` (months from then to its last month),
+        ``ended`` (1, or 0 where its end was not seen), ``ended_by``; after an
+        end ``back_after`` (months until next in work) and ``back`` (1, 2 died
+        before, 0 not known any more). For description only: see `job_tenure`.
     baseline : pandas.DataFrame
         One row a participant: what was known at inclusion, months in work in
         the year before, and the level of each subgroup.
@@ -68,6 +83,8 @@ class FollowUp:
     study: Study
     person_months: pd.DataFrame
     first_job: pd.DataFrame
+    jobs: pd.DataFrame
+    after_first_job: pd.DataFrame
     baseline: pd.DataFrame
     flow: pd.DataFrame
     quality: pd.DataFrame
@@ -121,12 +138,13 @@ def follow_up(cohort: Cohort) -> FollowUp:
     months = _person_months(grid, answers, study.primary_definition, sums)
     unanswered = _add_states(months, grid, answers)
     first = first_job_times(grid, jobs, study.employed[study.primary_definition], primary)
+    held, after, followed_jobs = held_jobs(grid, primary, first)
     baseline = _baseline(grid, primary)
     flow = pd.concat([cohort.flow, pd.DataFrame(_flow(study, grid, primary, first))], ignore_index=True)
     process, rules = process_of(grid, first)
-    counted = [*_counted(study, grid, answers, sums, first), *rules, *unanswered]
+    counted = [*_counted(study, grid, answers, sums, first), *rules, *unanswered, *followed_jobs]
     quality = pd.concat([cohort.quality, pd.DataFrame(counted)], ignore_index=True)
-    return FollowUp(study, months, first, baseline, flow, quality, process, cohort.centre_measures)
+    return FollowUp(study, months, first, held, after, baseline, flow, quality, process, cohort.centre_measures)
 
 
 def _add_states(months: pd.DataFrame, grid: Grid, answers: dict[str, Answer]) -> list[dict[str, object]]:

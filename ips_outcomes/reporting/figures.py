@@ -189,8 +189,8 @@ def difference_curve(contrasts: Estimates, canvas: Canvas, *, programme_end: int
     return figure
 
 
-def steps(incidence: Estimates, canvas: Canvas) -> Figure:
-    """Cumulative incidence as steps with bands, and people at risk below."""
+def steps(incidence: Estimates, canvas: Canvas, *, axis: str = "axis.months") -> Figure:
+    """A curve by time (cumulative incidence, survival) as steps with bands, and people at risk below; ``axis`` is the word under it."""
     table = incidence.table
     last = int(table["time"].max())
     arms = [a for a in canvas.arms if (table["group"] == a).any()]
@@ -210,7 +210,7 @@ def steps(incidence: Estimates, canvas: Canvas) -> Figure:
     _percent_axis(axes, tops)
     axes.grid(axis="y")
     ticks = _month_ticks(axes, 0, last, every=12 if canvas.narrow else 6)
-    axes.set_xlabel(canvas.words("axis.months"))
+    axes.set_xlabel(canvas.words(axis))
     _legend(axes, canvas, arms)
     below = figure.add_subplot(grid[1])
     texts = {arm: _at(table, arm, ticks, "at_risk", "time") for arm in arms}
@@ -362,7 +362,8 @@ def draw_estimates(
 
             return targeting(estimates, canvas)
         if estimates.shape == "steps":
-            return steps(estimates, canvas)
+            of_jobs = (table["measure"] == "still_in_job").all()
+            return steps(estimates, canvas, axis="axis.months_since_job" if of_jobs else "axis.months")
         if estimates.shape == "curve" and table["month"].notna().any() and table["month"].nunique() > 3:
             return curve(estimates, canvas)
         return _plain_forest(estimates, canvas)

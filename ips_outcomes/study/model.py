@@ -70,7 +70,13 @@ class Arms(_Strict):
 
 
 class FollowUpPlan(_Strict):
-    """The clock: months 1 to ``months`` count; history is months -1 and below."""
+    """The clock: months 1 to ``months`` count; history is months -1 and below.
+
+    Of staying in work: ``job_gap_months`` away from an employer do not end a
+    job, ``steady_months`` in work make a steady worker, and work is sustained
+    over each of ``sustained_months`` in a row. Lengths that a follow-up does
+    not have are left out of the report.
+    """
 
     months: Annotated[int, Field(ge=1, le=240)] = 43
     history: Annotated[int, Field(ge=0, le=120)] = 24
@@ -80,6 +86,16 @@ class FollowUpPlan(_Strict):
     included_twice: Literal["first", "last", "refuse"] = "first"
     residence: Literal["register", "assumed"] = "register"
     education: Literal["trial", "register"] = "trial"
+    job_gap_months: Annotated[int, Field(ge=0, le=12)] = 1
+    steady_months: Annotated[int, Field(ge=1)] = 22
+    sustained_months: tuple[Annotated[int, Field(ge=1)], ...] = (3, 6, 12)
+
+    @field_validator("sustained_months")
+    @classmethod
+    def _lengths_in_order(cls, lengths: tuple[int, ...]) -> tuple[int, ...]:
+        if list(lengths) != sorted(set(lengths)):
+            raise ValueError("sustained_months are written once each, in rising order")
+        return lengths
 
     @field_validator("landmarks")
     @classmethod
