@@ -8,6 +8,7 @@ from ips_outcomes.analysis.compare import compare_arms
 from ips_outcomes.analysis.cox_after import proportional_hazards_test
 from ips_outcomes.analysis.cox_predict import predicted_incidence
 from ips_outcomes.analysis.cox_regression import cox, fit_cox
+from ips_outcomes.analysis.strategies import crossover, treatment_strategies
 from ips_outcomes.analysis.curve_tests import expected_events, gray_test, log_rank
 from ips_outcomes.analysis.curves import employment_curves
 from ips_outcomes.analysis.event_table import event_table
@@ -51,6 +52,7 @@ __all__ = [
     "cox",
     "credibility",
     "cross_fitted_scores",
+    "crossover",
     "cumulative_incidence",
     "effect_by",
     "effect_in_windows",
@@ -86,6 +88,7 @@ __all__ = [
     "subgroup_global_test",
     "survival_quantiles",
     "targeting_curve",
+    "treatment_strategies",
     "trends",
     "work_sums",
 ]
