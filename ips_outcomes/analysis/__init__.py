@@ -22,10 +22,12 @@ from ips_outcomes.analysis.panel import panel_effect
 from ips_outcomes.analysis.pay_totals import work_sums
 from ips_outcomes.analysis.person_months import months_matrix
 from ips_outcomes.analysis.process_measures import centre_values, process_table
+from ips_outcomes.analysis.published import beside_published, published_rates
 from ips_outcomes.analysis.randomisation import randomisation_test
 from ips_outcomes.analysis.rates import employment_rates
 from ips_outcomes.analysis.resampling import bootstrap_interval
 from ips_outcomes.analysis.restricted_mean import longest_horizon, months_gained, rmst
+from ips_outcomes.analysis.service_funnel import service_funnel
 from ips_outcomes.analysis.smooth_effects import effect_by
 from ips_outcomes.analysis.states import months_in_states, state_occupation, state_transitions
 from ips_outcomes.analysis.staying import staying_in_work
@@ -41,6 +43,7 @@ from ips_outcomes.analysis.work_totals import months_in_work
 
 __all__ = [
     "baseline_table",
+    "beside_published",
     "bootstrap_curves",
     "bootstrap_interval",
     "bootstrap_rmst",
@@ -78,8 +81,10 @@ __all__ = [
     "predicted_incidence",
     "process_table",
     "proportional_hazards_test",
+    "published_rates",
     "randomisation_test",
     "rmst",
+    "service_funnel",
     "sorted_groups",
     "state_occupation",
     "state_transitions",
