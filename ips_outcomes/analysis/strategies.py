@@ -146,7 +146,8 @@ def treatment_strategies(
     Returns
     -------
     Estimates
-        ``strategy`` as above. Measures "rate" (by ``group`` and month) and
+        ``strategy`` as above; ``crossed``, the people of the row's arms whose
+        months are left out who started by its month. Measures "rate" (by ``group`` and month) and
         "risk_difference" (by ``contrast``), 0 to 1; "months_in_work" and
         "months_in_work_difference" (months 1 to the last); of a FollowUp also
         ``outcome`` "first_job": "cumulative_incidence" at ``time`` by group,
@@ -235,10 +236,17 @@ def treatment_strategies(
             ]
             parts.append(under(rows).assign(strategy="weighted"))
             weighted = f"; weighted by the inverse probability of not having started, given {', '.join(names)} (Cox)"
-    crossed = int(pd.Series(np.isfinite(start) & (start <= table[month].max()) & table[arm].isin(left).to_numpy())
-                  .groupby(table[person_id].to_numpy()).any().sum())  # fmt: skip
-    notes = (*notes, f"{crossed} people in {', '.join(left)} started by month {int(table[month].max())}; {INFORMATIVE}")
+    last = int(table[month].max())
+    firsts = pd.DataFrame({"arm": table[arm], "start": start, "person": table[person_id]}).drop_duplicates("person")
+    crossed = {name: np.sort(firsts.loc[firsts["arm"] == name, "start"].dropna()) for name in left}
+    by_last = sum(int(np.searchsorted(starts, last, side="right")) for starts in crossed.values())
+    notes = (*notes, f"{by_last} people in {', '.join(left)} started by month {last}; {INFORMATIVE}")
     found_table = under(parts).assign(subgroup="", level="")
+    until_then = found_table["month"].astype("Float64").fillna(found_table["time"].astype("Float64")).to_numpy(dtype=float)
+    sides = [[group] if group else contrast.split(" - ") for group, contrast in
+             zip(found_table["group"].fillna(""), found_table["contrast"].fillna(""), strict=True)]  # fmt: skip
+    found_table["crossed"] = [sum(int(np.searchsorted(crossed[name], then, side="right")) for name in names_ if name in crossed)
+                              for names_, then in zip(sides, until_then, strict=True)]  # fmt: skip
     found_table["outcome"] = found_table["outcome"].replace("event", "first_job")
     return Estimates(tidy(found_table[[c for c in found_table if c not in (arm, "critical")]]),
                      "As randomised, and while on treatment", _METHOD.format(arms=", ".join(left), weighted=weighted),
@@ -260,8 +268,9 @@ def _first_jobs(data: FollowUp, arm: str, base: str, left: Sequence[str], at: Se
     # somebody who had started in month 0 has no time on treatment
     for name, rows in {"treatment_policy": people, "while_on_treatment": cut[cut["time"] >= 0]}.items():
         curve = cumulative_incidence(rows, by=arm).table
-        # the row of a month counts the events of that month alone: people stand in n
-        parts = [curve[curve["time"].isin(list(at))].drop(columns="events")]
+        # the row of a month counts the events of that month alone: here they are those until then
+        curve["events"] = curve.groupby("group")["events"].cumsum()
+        parts = [curve[curve["time"].isin(list(at))]]
         if set(rows[arm]) >= {base} and rows[arm].nunique() > 1:
             for horizon in at:
                 try:
@@ -269,9 +278,9 @@ def _first_jobs(data: FollowUp, arm: str, base: str, left: Sequence[str], at: Se
                 except UnsupportedError:
                     # nobody is followed so far in some arm: that month has no mean
                     continue
-                parts.append(means.table.assign(time=horizon))
-        common = ["outcome", "measure", "group", "contrast", "time", "n", "estimate", "std_error", "conf_low", "conf_high", "p_value",
-                  "method", "at_risk"]  # fmt: skip
+                parts.append(means.table.assign(time=horizon, events=pd.NA))
+        common = ["outcome", "measure", "group", "contrast", "time", "n", "events", "estimate", "std_error", "conf_low", "conf_high",
+                  "p_value", "method"]  # fmt: skip
         joined = under(parts)
         made[name] = joined[[c for c in common if c in joined]].assign(outcome="first_job")
     return made

@@ -14,6 +14,7 @@ import pandas as pd
 from ips_outcomes.estimates import Estimates
 from ips_outcomes.followup import FollowUp
 from ips_outcomes.loaders import Cohort
+from ips_outcomes.reporting import crossover_chapter
 from ips_outcomes.reporting.figures import Canvas
 from ips_outcomes.reporting.gallery import Plan
 from ips_outcomes.reporting.suppression import Profile
@@ -62,7 +63,10 @@ class Chapter:
 
 
 #: In the order of the page.
-CHAPTERS: tuple[Chapter, ...] = ()
+CHAPTERS: tuple[Chapter, ...] = (
+    Chapter("crossover", "first-job", crossover_chapter.answers, crossover_chapter.release, crossover_chapter.plans,
+            crossover_chapter.tables, crossover_chapter.sentences),
+)  # fmt: skip
 
 
 def ask(study: Study, cohort: Cohort, followed: FollowUp) -> dict[str, Answers]:
