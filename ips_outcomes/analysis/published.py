@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-import tomllib
 from collections.abc import Sequence
-from functools import cache
-from importlib import resources
 
 import numpy as np
 import pandas as pd
@@ -16,6 +13,7 @@ from ips_outcomes.analysis.supported import supports
 from ips_outcomes.errors import UnsupportedError
 from ips_outcomes.estimates import Estimates, tidy
 from ips_outcomes.followup import FollowUp
+from ips_outcomes.study.services import printed
 
 __all__ = ["beside_published", "published_rates"]
 
@@ -27,12 +25,6 @@ WARNING = (
     "people, labour markets and ways of measuring differ between studies: a share above or below another is no sign that a service "
     "works better or worse"
 )
-
-
-@cache
-def _file() -> dict[str, dict[str, object]]:
-    text = (resources.files("ips_outcomes.analysis") / "published_rates.toml").read_text(encoding="utf-8")
-    return tomllib.loads(text)
 
 
 def published_rates(names: str | Sequence[str] | None = None) -> pd.DataFrame:
@@ -65,7 +57,7 @@ def published_rates(names: str | Sequence[str] | None = None) -> pd.DataFrame:
     >>> published_rates("reme_2019_month_12")[["study", "month", "share"]].values.tolist()
     [['Reme 2019', 12, 0.366]]
     """
-    known = _file()
+    known = printed()
     wanted = list(known) if names is None else as_list(names)
     if strange := [name for name in wanted if name not in known]:
         raise UnsupportedError(f"no published rate is called {', '.join(strange)}; there are: {', '.join(known)}")
@@ -111,7 +103,7 @@ def beside_published(
         throughout or had a job; the others are counted in ``not_seen``.
         ``published`` says whether the row is from print: then ``group`` is
         its name, and there is an interval (Wilson) only where counts are
-        printed. Own rows: ``group`` is the arm.
+        printed (``printed_n``, ``printed_people``). Own rows: ``group`` is the arm.
 
     Raises
     ------
@@ -166,15 +158,15 @@ def beside_published(
     low, high = wilson(people, n)
     for place, row in enumerate(print_.to_dict("records")):
         rows.append({
-            "group": row["name"], "measure": row["measured"], "outcome": row["study"], "month": row["month"], "n": row["n"],
-            "events": row["people"], "estimate": row["share"], "conf_low": low[place] if counted[place] else np.nan,
+            "group": row["name"], "measure": row["measured"], "outcome": row["study"], "month": row["month"],
+            "printed_n": row["n"], "printed_people": row["people"], "estimate": row["share"], "conf_low": low[place] if counted[place] else np.nan,
             "conf_high": high[place] if counted[place] else np.nan, "method": "as printed; Wilson" if counted[place] else "as printed",
             "published": True, "country": row["country"], "population": row["population"], "what": row["what"], "doi": row["doi"],
             "source": row["source"],
         })  # fmt: skip
     columns = ["group", "measure", "outcome", "month", "n", "events", "estimate", "conf_low", "conf_high", "method", "published",
-               "not_seen", "country", "population", "what", "doi", "source"]  # fmt: skip
-    found = pd.DataFrame(rows, columns=columns)
+               "not_seen", "printed_n", "printed_people", "country", "population", "what", "doi", "source"]  # fmt: skip
+    found = pd.DataFrame(rows, columns=columns).astype({"not_seen": "Int64", "printed_n": "Int64", "printed_people": "Int64"})
     return Estimates(tidy(found), "Beside results in print", "Shares of people with Wilson's 95 % interval; in print as printed",
                      REFERENCES, "forest", (WARNING,))  # fmt: skip
 

@@ -192,7 +192,7 @@ def _share(row: pd.Series | None) -> str:
 
 
 _STYLES = {"rate": numbers.percent, "risk_difference": numbers.points, "cumulative_incidence": numbers.percent}
-_HEADINGS = {"rate": "rates", "months_in_work": "months", "cumulative_incidence": "first_job"}
+_HEADINGS = {"rate": "rates", "months_in_work": "months", "cumulative_incidence": "first_job", "mean": "mean"}
 
 
 def _side_by_side(study: Study, both: Estimates, canvas: Canvas) -> Shown:
@@ -207,10 +207,13 @@ def _side_by_side(study: Study, both: Estimates, canvas: Canvas) -> Shown:
     for kind in kinds:
         own = first[first["measure"] == kind]
         own = own.assign(_month=own["month"].fillna(own["time"]), _arm=own["group"].map(order)).sort_values(["_month", "_arm"])
+        if kind.startswith("mean"):
+            # earlier ones stand in the CSV: they would fill the page
+            own = own[own["_month"] == own["_month"].max()]
         for _, row in own.iterrows():
             if kind in _HEADINGS and kind not in headed:
                 headed.add(kind)
-                rows.append(Row((say(f"crossover.{_HEADINGS[kind]}_heading"),), heading=True))
+                rows.append(Row((say(f"crossover.{_HEADINGS[kind]}_heading", month=row["_month"]),), heading=True))
             who = canvas.arms.get(row["group"], "") or _contrast(row["contrast"], canvas)
             found = [pick(table, measure=kind, group=row["group"], contrast=row["contrast"], month=_plain(row["month"]),
                           time=_plain(row["time"]), strategy=name) for name in strategies]  # fmt: skip

@@ -15,6 +15,7 @@ from ips_outcomes.study.conditions import BASELINE_COLUMNS
 from ips_outcomes.study.layout import CONSTANTS, OF_NOBODY, ROLES, WORDS, Benefit, Layout, builtin_layouts, load_layout
 from ips_outcomes.study.model import RESERVED, Source, Study
 from ips_outcomes.study.pointing import Add, Lines, as_problem, lines_of, place_of
+from ips_outcomes.study.services import printed
 from ips_outcomes.study.subgroup_checks import OF_ESTIMATES, check_conditions, check_subgroup_analysis, check_subgroup_sources
 
 __all__ = ["crosswise"]
@@ -66,6 +67,9 @@ def crosswise(study: Study, file: str, lines: Lines, left_out: set[tuple[str, ..
         add(("design",), "a study of one arm has no arms to compare", 'say "randomised" or "comparison", or name one arm')
     for name in sorted(study.employed.keys() & study.subgroups.keys()):
         add(("subgroups", name), "a definition of employed has this name too", "choose another name")
+    strange = [name for name in study.published.compare_with if name not in printed()] if study.published else []
+    if strange:
+        add(("published", "compare_with"), f"no published rate is called {', '.join(strange)}", f"known: {', '.join(printed())}")
     profiles = resources.files("ips_outcomes") / "reporting" / "profiles"
     if not (profiles / f"{study.disclosure.profile}.toml").is_file():
         known = sorted(p.name.removesuffix(".toml") for p in profiles.iterdir() if p.name.endswith(".toml"))

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+import tomllib
+from functools import cache
+from importlib import resources
+from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
-__all__ = ["SUPPORTED_EMPLOYMENT", "Crossover", "Published"]
+__all__ = ["SUPPORTED_EMPLOYMENT", "Crossover", "Published", "printed"]
 
 #: NAV's codes of schemes that give what the service gives: job support after the model, and its form for the young.
 SUPPORTED_EMPLOYMENT = ("INDJOBSTOT", "IPSUNG")
@@ -47,3 +50,9 @@ class Published(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
     compare_with: tuple[Annotated[str, Field(min_length=1)], ...]
+
+
+@cache
+def printed() -> dict[str, dict[str, Any]]:
+    """Shares in work in print, by name, as the package's file has them."""
+    return tomllib.loads((resources.files("ips_outcomes.study") / "published_rates.toml").read_text(encoding="utf-8"))
