@@ -86,7 +86,9 @@ ASKED: dict[str, Asked] = {
     "bootstrap_curves": Asked("months", {"outcome": "works", "reference": "control", "replicates": 200}, drawn=True),
     "randomisation_test": Asked("times", {"statistic": "log_rank", "reference": "control", "permutations": 200}, drawn=True),
     "crossover": Asked("times", competing=True),
-    "treatment_strategies": Asked("months", {"outcome": "works", "reference": "control", "crossover": "start", "covariates": ["age"]}),
+    "treatment_strategies": Asked(
+        "months", {"outcome": "works", "reference": "control", "crossover": "start", "covariates": ["age"]}
+    ),
     "beside_published": Asked("months", {"outcome": "works", "reference": "control", "names": STARTED_PRINT}),
     "trends": Asked("months", {"outcome": "works", "reference": "control", "start": 3, "end": 8}),
 }

@@ -8,10 +8,10 @@ from ips_outcomes.analysis.compare import compare_arms
 from ips_outcomes.analysis.cox_after import proportional_hazards_test
 from ips_outcomes.analysis.cox_predict import predicted_incidence
 from ips_outcomes.analysis.cox_regression import cox, fit_cox
-from ips_outcomes.analysis.strategies import crossover, treatment_strategies
 from ips_outcomes.analysis.curve_tests import expected_events, gray_test, log_rank
 from ips_outcomes.analysis.curves import employment_curves
 from ips_outcomes.analysis.event_table import event_table
+from ips_outcomes.analysis.funnel import service_funnel
 from ips_outcomes.analysis.hazard import hazard_ratio
 from ips_outcomes.analysis.heterogeneity import heterogeneity_test, sorted_groups, targeting_curve
 from ips_outcomes.analysis.heterogeneity_scores import cross_fitted_scores
@@ -27,10 +27,10 @@ from ips_outcomes.analysis.randomisation import randomisation_test
 from ips_outcomes.analysis.rates import employment_rates
 from ips_outcomes.analysis.resampling import bootstrap_interval
 from ips_outcomes.analysis.restricted_mean import longest_horizon, months_gained, rmst
-from ips_outcomes.analysis.service_funnel import service_funnel
 from ips_outcomes.analysis.smooth_effects import effect_by
 from ips_outcomes.analysis.states import months_in_states, state_occupation, state_transitions
 from ips_outcomes.analysis.staying import staying_in_work
+from ips_outcomes.analysis.strategies import crossover, treatment_strategies
 from ips_outcomes.analysis.subdistribution import fine_gray
 from ips_outcomes.analysis.subgroup_global import subgroup_global_test
 from ips_outcomes.analysis.subgroups import subgroup_effects

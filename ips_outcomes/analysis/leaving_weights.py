@@ -14,7 +14,7 @@ from ips_outcomes.analysis.inputs import group_name
 from ips_outcomes.analysis.limits import limits, normal_p
 from ips_outcomes.errors import UnsupportedError
 
-__all__ = ["LEAST_STARTS", "REFERENCES", "Staying", "staying_weights", "weighted_months"]
+__all__ = ["LEAST_STARTS", "REFERENCES", "Staying", "staying_weights", "weighted_differences", "weighted_months"]
 
 Floats = NDArray[np.float64]
 
@@ -39,6 +39,8 @@ class Staying:
     crossover: str
     dead: str
     gone: NDArray[np.bool_]
+    #: Column of the last month in which a start would have been seen; without it, the person's last month.
+    seen: str | None = None
 
 
 def _times(given: Staying, name: str, covariates: Sequence[str]) -> pd.DataFrame:
@@ -49,11 +51,13 @@ def _times(given: Staying, name: str, covariates: Sequence[str]) -> pd.DataFrame
     died = rows[rows[given.dead].fillna(False).astype(bool)].groupby(given.person_id)[given.month].min()
     death = people.index.to_series().map(died).to_numpy(dtype=float)
     start = people[given.crossover].astype("Float64").to_numpy(dtype=float, na_value=np.nan)
-    seen = rows[rows[given.outcome].notna()].groupby(given.person_id)[given.month].max()
-    # where nothing more is observed of somebody alive, nothing says that no start followed
-    end = np.where(np.isnan(death), people.index.to_series().map(seen).fillna(0).to_numpy(dtype=float), death)
+    if given.seen:
+        until = people[given.seen].astype("Float64").to_numpy(dtype=float, na_value=-1.0)
+    else:
+        until = rows.groupby(given.person_id)[given.month].max().reindex(people.index).to_numpy(dtype=float)
+    end = np.where(np.isnan(death), until, np.minimum(death, until))
     started = start <= last
-    table = people[list(covariates)].assign(time=np.where(started, start, end).astype(np.int64), event=started.astype(int),
+    table = people[list(covariates)].assign(time=np.where(started & (end >= 0), start, end).astype(np.int64), event=(started & (end >= 0)).astype(int),
                                             death=np.where(np.isnan(death), np.inf, death))  # fmt: skip
     return table.reset_index()
 
@@ -71,7 +75,7 @@ def _filled(table: pd.DataFrame, covariates: Sequence[str]) -> tuple[pd.DataFram
             columns[name] = number.to_numpy(dtype=float, na_value=np.nan)
         else:
             columns[name] = values.map(group_name).astype(str)
-        if pd.Series(columns[name]).nunique() > 1:
+        if len(set(columns[name])) > 1:
             used.append(name)
     return table.assign(**columns), used, told
 
@@ -106,7 +110,9 @@ def staying_weights(given: Staying, covariates: Sequence[str]) -> tuple[Floats |
         if starts < LEAST_STARTS * len(fit.coefficients):
             return None, (*notes, f"no weighted answer: {starts} starts in {name} are fewer than {LEAST_STARTS} for each of "
                                   f"{len(fit.coefficients)} coefficients")  # fmt: skip
-        ratio = pd.Series(np.exp(fit.people.design.matrix @ fit.sums_beta), index=people[given.person_id].to_numpy()[fit.people.rows])
+        ratio = pd.Series(
+            np.exp(fit.people.design.matrix @ fit.sums_beta), index=people[given.person_id].to_numpy()[fit.people.rows]
+        )
         rows = (given.table[given.arm] == name).to_numpy() & ~given.gone
         who = given.table.loc[rows, given.person_id]
         # the dead cannot start any more
@@ -115,9 +121,32 @@ def staying_weights(given: Staying, covariates: Sequence[str]) -> tuple[Floats |
         base = fit.baseline
         place = np.searchsorted(base["time"].to_numpy(dtype=float), until, side="right")
         hazard = np.append(0.0, base["cumulative_hazard"].to_numpy(dtype=float))[place]
-        weight[rows] = np.exp(hazard * who.map(ratio).to_numpy(dtype=float))
+        # of whom month 0 is not known the model knows nothing: the chance of the mean person stands in
+        weight[rows] = np.exp(hazard * who.map(ratio).fillna(1.0).to_numpy(dtype=float))
         notes.append(f"weights in {name} go from {weight[rows].min():.2f} to {weight[rows].max():.2f}")
-    return weight, tuple(notes)
+    # where nobody started, there is nothing to weight
+    return None if (weight == 1).all() else weight, tuple(notes)
+
+
+def weighted_differences(rates: pd.DataFrame, reference: str) -> pd.DataFrame:
+    """Weighted shares of each other arm less the reference's, month by month, with Wald limits."""
+    base = rates[rates["group"] == reference].set_index("month")
+    others = rates[rates["group"] != reference]
+    beside = base.reindex(others["month"]).reset_index()
+    estimate = others["estimate"].to_numpy(dtype=float) - beside["estimate"].to_numpy(dtype=float)
+    error = np.hypot(others["std_error"].to_numpy(dtype=float), beside["std_error"].to_numpy(dtype=float))
+    low, high = limits(estimate, error, "plain")
+    with np.errstate(invalid="ignore", divide="ignore"):
+        p_value = normal_p(np.where(error > 0, estimate / error, np.nan))
+    counts = {f"{name}_arm": others[name].array for name in ("n", "events")}
+    counts |= {f"{name}_reference": beside[name].array for name in ("n", "events")}
+    return pd.DataFrame({
+        "outcome": others["outcome"].to_numpy(), "measure": "risk_difference", "contrast": others["group"].to_numpy() + f" - {reference}",
+        "month": others["month"].array, **counts, "n": counts["n_arm"] + counts["n_reference"],
+        "events": counts["events_arm"] + counts["events_reference"], "estimate": estimate, "std_error": error,
+        "conf_low": np.maximum(low, -1.0), "conf_high": np.minimum(high, 1.0), "p_value": p_value,
+        "method": np.where(np.isfinite(error) & (error > 0), "weighted, Wald", "no interval: nothing varies, or one person"),
+    })  # fmt: skip
 
 
 def weighted_months(given: Staying, weights: Floats, reference: str) -> pd.DataFrame:

@@ -15,7 +15,7 @@ from ips_outcomes.analysis.incidence import REFERENCES as INCIDENCE
 from ips_outcomes.analysis.incidence import cumulative_incidence
 from ips_outcomes.analysis.inputs import Data, as_list, own_reference, require, with_arm
 from ips_outcomes.analysis.leaving_weights import REFERENCES as WEIGHTING
-from ips_outcomes.analysis.leaving_weights import Staying, staying_weights, weighted_months
+from ips_outcomes.analysis.leaving_weights import Staying, staying_weights, weighted_differences, weighted_months
 from ips_outcomes.analysis.rates import employment_rates
 from ips_outcomes.analysis.restricted_mean import months_gained
 from ips_outcomes.analysis.supported import supports
@@ -105,7 +105,9 @@ def crossover(
                    references=INCIDENCE, notes=(*found.notes, *notes))  # fmt: skip
 
 
-@supports(ties="", competing="", instead="employment_rates, compare_arms and months_in_work take it, on months before a crossover")
+@supports(
+    ties="", competing="", instead="employment_rates, compare_arms and months_in_work take it, on months before a crossover"
+)
 def treatment_strategies(
     data: Data, outcome: str, arm: str = "arm", reference: str | None = None, at: int | Sequence[int] | None = None,
     covariates: str | Sequence[str] | None = None, *, until: str | Sequence[str] | None = None, crossover: str = "crossover",
@@ -187,7 +189,9 @@ def treatment_strategies(
         started = data.crossover.set_index("person_id")["month"]
         table = data.months_with([arm, *names])
         require(table, [outcome, arm, *names])
-        table = table.assign(crossover=table["person_id"].map(started), dead=(table["reason"] == "dead"))
+        until_seen = data.crossover.set_index("person_id")["time"]
+        table = table.assign(crossover=table["person_id"].map(started), dead=(table["reason"] == "dead"),
+                             _seen=table["person_id"].map(until_seen))  # fmt: skip
         month, person_id, crossover, dead = "month", "person_id", "crossover", "dead"
     else:
         month = month or "month"
@@ -208,7 +212,6 @@ def treatment_strategies(
     wanted = [int(table[month].max())] if at is None else [at] if isinstance(at, int) else list(at)
     start = pd.to_numeric(table[crossover].astype("Float64")).to_numpy(dtype=float, na_value=np.nan)
     gone = table[arm].isin(left).to_numpy() & (table[month].to_numpy(dtype=float) >= start)
-    months = {"month": month, "person_id": person_id}
     tables = {"treatment_policy": table,
               "while_on_treatment": table.assign(**{outcome: table[outcome].mask(gone), dead: table[dead].mask(gone, False)})}  # fmt: skip
     parts = []
@@ -216,24 +219,22 @@ def treatment_strategies(
         found = [
             employment_rates(own, outcome, by=arm, at=wanted, month=month).table,
             compare_arms(own, outcome, arm, base, at=wanted, month=month).select(measure="risk_difference").table,
-            months_in_work(own, outcome, arm, base, dead=dead, **months).table,
+            months_in_work(own, outcome, arm, base, dead=dead, month=month, person_id=person_id).table,
         ]
         parts.append(under(found).assign(strategy=strategy))
     if isinstance(data, FollowUp):
         parts += [rows.assign(strategy=name) for name, rows in _first_jobs(data, arm, base, left, wanted).items()]
     weighted = ""
     if names:
-        given = Staying(table, outcome, arm, left, month, person_id, crossover, dead, gone)
+        given = Staying(table, outcome, arm, left, month, person_id, crossover, dead, gone, "_seen" if "_seen" in table else None)
         weights, told = staying_weights(given, names)
         notes = (*notes, *told)
         if weights is not None:
             own = tables["while_on_treatment"].assign(_weight=weights)
-            options = {"month": month, "weights": "_weight", "weight_type": "probability"}
-            rows = [
-                employment_rates(own, outcome, by=arm, at=wanted, **options).table,  # type: ignore[arg-type]
-                compare_arms(own, outcome, arm, base, at=wanted, **options).select(measure="risk_difference").table,  # type: ignore[arg-type]
-                weighted_months(given, weights, base),
-            ]
+            rates = employment_rates(
+                own, outcome, by=arm, at=wanted, month=month, weights="_weight", weight_type="probability"
+            ).table
+            rows = [rates, weighted_differences(rates, base), weighted_months(given, weights, base)]
             parts.append(under(rows).assign(strategy="weighted"))
             weighted = f"; weighted by the inverse probability of not having started, given {', '.join(names)} (Cox)"
     last = int(table[month].max())
@@ -271,10 +272,12 @@ def _first_jobs(data: FollowUp, arm: str, base: str, left: Sequence[str], at: Se
         # the row of a month counts the events of that month alone: here they are those until then
         curve["events"] = curve.groupby("group")["events"].cumsum()
         parts = [curve[curve["time"].isin(list(at))]]
-        if set(rows[arm]) >= {base} and rows[arm].nunique() > 1:
+        if set(rows[arm]) > {base}:
             for horizon in at:
                 try:
-                    means = months_gained(rows, by=arm, horizon=horizon, reference=base).select(measure=["mean", "mean_difference"])
+                    means = months_gained(rows, by=arm, horizon=horizon, reference=base).select(
+                        measure=["mean", "mean_difference"]
+                    )
                 except UnsupportedError:
                     # nobody is followed so far in some arm: that month has no mean
                     continue

@@ -38,6 +38,9 @@ __all__ = ["answers", "plans", "release", "sentences", "tables"]
 
 Answers = Mapping[str, Estimates | pd.DataFrame]
 
+#: Measures that tell of one another.
+_FAMILY = {"rate": "rate", "risk_difference": "rate", "months_in_work": "months", "months_in_work_difference": "months",
+           "cumulative_incidence": "first_job", "mean": "first_job", "mean_difference": "first_job"}  # fmt: skip
 _COUNTS = ["n", "events", "n_arm", "events_arm", "n_reference", "events_reference"]
 
 
@@ -126,17 +129,19 @@ def _strategies(exact: Estimates, profile: Profile) -> Estimates:
         for difference in apart.values():
             value = difference.iloc[place]
             before = difference.iloc[earlier[-1]] if earlier else 0.0
-            for number in (value, value - before if pd.notna(value) and pd.notna(before) else value):
-                rows[place] |= bool(pd.notna(number) and 0 < abs(float(number)) < k)
-    # a difference tells the hidden arm where the other arm is shown
-    gone = {(table.loc[i, "strategy"], table.loc[i, "outcome"], when[i], table.loc[i, "group"]) for i in np.flatnonzero(rows)}
-    for place in np.flatnonzero((table["contrast"] != "").to_numpy()):
-        row = table.loc[place]
-        rows[place] |= any((row["strategy"], row["outcome"], when[place], arm) in gone for arm in str(row["contrast"]).split(" - "))
-    for place in np.flatnonzero((table["measure"] == "mean").to_numpy()):
-        row = table.loc[place]
-        rows[place] |= (row["strategy"], row["outcome"], when[place], row["group"]) in gone
-    # the other strategies' sums of an arm rest on the same people
+            for step in (value, value - before if pd.notna(value) and pd.notna(before) else value):
+                rows[place] |= bool(pd.notna(step) and 0 < abs(float(step)) < k)
+
+    # a difference tells the hidden arm where the other arm is shown, and a mean the curve that it is the area of
+    def place_of(row_number: int, arm: str) -> tuple[object, ...]:
+        row = table.loc[row_number]
+        return row["strategy"], _FAMILY[row["measure"]], when[row_number], arm
+
+    gone = {place_of(int(place), table.loc[place, "group"]) for place in np.flatnonzero(rows)}
+    for number in range(len(table)):
+        row = table.loc[number]
+        sides = [row["group"]] if row["group"] else str(row["contrast"]).split(" - ")
+        rows[number] |= any(place_of(number, arm) in gone for arm in sides)
     hidden = hide(table, rows, [*_COUNTS, *NUMBERS])
     rate = hidden["measure"].isin(["rate", "risk_difference"]) & (hidden["strategy"] != STRATEGIES[2])
     hidden.loc[~rate, NUMBERS] = hidden.loc[~rate, NUMBERS].round(profile.model_digits)
@@ -179,12 +184,23 @@ def tables(study: Study, given: Answers, canvas: Canvas) -> dict[str, Shown]:
     arms = _arms(study, incidence)
     rows = [Row((say("axis.month", month=month), *(_share(_at(incidence, arm, month)) for arm in arms)))
             for month in study.follow_up.landmarks]  # fmt: skip
-    made = {"crossover_started": Shown(say("crossover.table_started"), (say("column.month"), *(canvas.arms[a] for a in arms)),
-                                       tuple(rows))}  # fmt: skip
-    both = given.get("crossover_strategies")
-    if isinstance(both, Estimates):
+    made: dict[str, Shown] = {}
+    if incidence.table["estimate"].notna().any():
+        columns = (say("column.month"), *(canvas.arms[a] for a in arms))
+        made["crossover_started"] = Shown(say("crossover.table_started"), columns, tuple(rows))
+    both = _comparable(given)
+    if both is not None:
         made["crossover_strategies_shown"] = _side_by_side(study, both, canvas)
     return made
+
+
+def _comparable(given: Answers) -> Estimates | None:
+    """Both strategies, where some comparison while on treatment may be shown."""
+    both = given.get("crossover_strategies")
+    if not isinstance(both, Estimates):
+        return None
+    later = both.table[(both.table["strategy"] != STRATEGIES[0]) & (both.table["contrast"] != "")]
+    return both if later["estimate"].notna().any() else None
 
 
 def _share(row: pd.Series | None) -> str:
@@ -220,9 +236,14 @@ def _side_by_side(study: Study, both: Estimates, canvas: Canvas) -> Shown:
             style = _STYLES.get(kind, numbers.decimal)
             cells = [numbers.NOTHING if r is None else numbers.estimate_with_interval(r, style) for r in found]
             rows.append(Row((say(f"crossover.{kind}", month=row["_month"], arm=who), *cells), indent=True))
-    columns = (say("crossover.what"), *(say(f"crossover.{n}_column" if n == "weighted" else f"crossover.{n}") for n in strategies))
+    columns = (
+        say("crossover.what"),
+        *(say(f"crossover.{n}_column" if n == "weighted" else f"crossover.{n}") for n in strategies),
+    )
     notes = (say("crossover.note_hidden"),) if "hidden" in table and table["hidden"].any() else ()
-    return Shown(say("crossover.table_strategies", label=study.employed[study.primary_definition].label), columns, tuple(rows), notes)
+    return Shown(
+        say("crossover.table_strategies", label=study.employed[study.primary_definition].label), columns, tuple(rows), notes
+    )
 
 
 def _plain(value: object) -> object:
@@ -259,8 +280,9 @@ def sentences(study: Study, given: Answers, canvas: Canvas) -> list[str]:
                        share=numbers.percent(cell(_at(incidence, arm, month))))  # fmt: skip
         told.append(text if text.endswith(".") else text + ".")
     told.append(say("crossover.counts", what="; ".join(what)))
-    if isinstance(both, Estimates):
-        told += _strategy_sentences(study, both, canvas, month)
+    comparable = _comparable(given)
+    if comparable is not None:
+        told += _strategy_sentences(study, comparable, canvas, month)
     return told
 
 
@@ -271,13 +293,15 @@ def _strategy_sentences(study: Study, both: Estimates, canvas: Canvas, month: in
         found = [pick(both, strategy=s, measure="risk_difference", contrast=contrast, month=month) for s in STRATEGIES[:2]]
         if any(row is None or pd.isna(row["estimate"]) for row in found):
             continue
-        spans = {}
+        spans: dict[str, str] = {}
         for label, row in zip(("policy", "treated"), found, strict=True):
             assert row is not None
             text = "" if pd.isna(row["conf_low"]) else say("crossover.interval", low=numbers.points(row["conf_low"]),
                                                            high=numbers.points(row["conf_high"]))  # fmt: skip
             spans |= {label: numbers.points(row["estimate"]), f"{label}_interval": text}
-        told.append(say("crossover.policy", arm=canvas.arms[arm], reference=canvas.arms[str(study.reference)], month=month, **spans))
+        told.append(
+            say("crossover.policy", arm=canvas.arms[arm], reference=canvas.arms[str(study.reference)], month=month, **spans)
+        )
     told.append(say("crossover.informative"))
     if (both.table["strategy"] == STRATEGIES[2]).any():
         columns = [say.label("baseline", column) if column not in study.subgroups else study.subgroups[column].label

@@ -113,9 +113,10 @@ def _funnel(given: Estimates, k: int) -> Estimates:
 
 def _targets(given: Estimates, k: int) -> Estimates:
     table = given.table.reset_index(drop=True)
-    rows = unsafe(table, "n", "events", k)
-    median = (table["measure"] == "median_days").to_numpy()
-    rows |= median & (small(table["n"], 2 * k) | small(table["events"], 2 * k))
+    few, median = unsafe(table, "n", "events", k), (table["measure"] == "median_days").to_numpy()
+    # the middle of many days says nothing of the few without a record; how many they are does
+    table["events"] = table["events"].mask(median & few)
+    rows = (few & ~median) | (median & (small(table["n"], 2 * k) | small(given.table["events"].reset_index(drop=True), 2 * k)))
     if "not_seen" in table:
         lost = table["not_seen"].astype("Int64")
         table["not_seen"] = lost.mask(small(lost, k) | rows)
@@ -192,8 +193,10 @@ def plans(study: Study, given: Answers, canvas: Canvas) -> list[Plan]:
         names = {step: _step(study, step, canvas) for step in dict.fromkeys(funnel.table["outcome"])}
         narrow = {step: text.replace(", ", ",\n") for step, text in names.items()}
         counts = funnel.table.drop_duplicates(["group", "outcome"])
-        text = "; ".join(f"{canvas.arms.get(r.group, r.group)}, {names[r.outcome]}: {numbers.count(r.events)}" for r in counts.itertuples())
-        caption = say("services.caption", first=say(f"services.first_{_first(funnel.table)}"))
+        text = "; ".join(
+            f"{canvas.arms.get(r.group, r.group)}, {names[r.outcome]}: {numbers.count(r.events)}" for r in counts.itertuples()
+        )
+        caption = say("services.caption", first=say(f"services.from_{_first(funnel.table)}"))
         if counts["events"].isna().any():
             caption += " " + say("services.caption_hidden")
         made.append(Plan("services_funnel", lambda c: funnel_bars(funnel, c, narrow if c.narrow else names), funnel.table, caption,
@@ -205,7 +208,7 @@ def plans(study: Study, given: Answers, canvas: Canvas) -> list[Plan]:
         series = {"own": {"color": style.ARM_COLOURS[0], "marker": "o"}, "print": {"color": style.MUTED, "marker": "s"}}
         legend = {name: say(f"services.{name}") for name in series}
         made.append(Plan("services_published", lambda c: figures.dots({"": _dot_rows(beside.table, c)}, c, percent=True, zero=False,
-                         series=series, axis_label=c.words("axis.share"), legend=legend), beside.table,
+                         series=series, axis_label=c.words("axis.share"), legend=legend, level=True), beside.table,
                          say("services.caption_published"), say("services.alt_published", text=text + ".")))  # fmt: skip
     return made
 
@@ -213,11 +216,11 @@ def plans(study: Study, given: Answers, canvas: Canvas) -> list[Plan]:
 def _kinds(table: pd.DataFrame) -> list[tuple[str, object]]:
     """What was measured and when: months in their order, then what has no month."""
     pairs = dict.fromkeys(zip(table["measure"], table["month"], strict=True))
-    return sorted(pairs, key=lambda p: (pd.isna(p[1]), 0 if pd.isna(p[1]) else int(p[1]), p[0] != "in_month"))  # type: ignore[call-overload]
+    return sorted(pairs, key=lambda p: (pd.isna(p[1]), 0 if pd.isna(p[1]) else int(p[1]), p[0] != "in_month"))
 
 
 def _of_kind(table: pd.DataFrame, measure: str, month: object) -> pd.DataFrame:
-    same = table["month"].isna() if pd.isna(month) else (table["month"] == month).fillna(False)  # type: ignore[call-overload]
+    same = table["month"].isna() if pd.isna(month) else (table["month"] == month).fillna(False)
     return table[(table["measure"] == measure).to_numpy() & same.to_numpy(dtype=bool)].sort_values("published", kind="stable")
 
 
@@ -272,7 +275,7 @@ def _funnel_table(study: Study, funnel: Estimates, canvas: Canvas) -> Shown:
             shares = ["", ""] if place == 0 else [_share(found[0]), _share(found[1])]
             rows.append(Row((_step(study, step, canvas), numbers.count(people), *shares), indent=len(groups) > 1))
     columns = (say("column.step"), say("column.people"), say("services.of_first"), say("services.of_previous"))
-    return Shown(say("services.table_funnel", first=say(f"services.first_{_first(table)}")), columns, tuple(rows))
+    return Shown(say("services.table_funnel", first=say(f"services.from_{_first(table)}")), columns, tuple(rows))
 
 
 _MEDIANS = {"contact_within_14_days": "days_to_contact", "employer_contact_within_14_days": "days_to_employer_contact",
@@ -289,10 +292,14 @@ def _target_table(targets: Estimates, canvas: Canvas) -> Shown:
             row = pick(table, group=group, outcome=name, measure="share")
             if row is None or (pd.notna(row["n"]) and row["n"] == 0):
                 continue
+            if pd.isna(row["n"]) and pd.isna(row["events"]):
+                continue
             median = pick(table, group=group, outcome=_MEDIANS.get(name, ""), measure="median_days")
             days = numbers.NOTHING if median is None else numbers.estimate_with_interval(median, lambda v: numbers.decimal(v, 0))
             met = f"{numbers.count(row['events'])} / {numbers.count(row['n'])}"
-            rows.append(Row((say(f"services.{name}"), met, _share(row), days if name in _MEDIANS else ""), indent=len(groups) > 1))
+            rows.append(
+                Row((say(f"services.{name}"), met, _share(row), days if name in _MEDIANS else ""), indent=len(groups) > 1)
+            )
     columns = (say("services.target"), say("services.met"), say("services.met_share"), say("services.median"))
     return Shown(say("services.table_targets"), columns, tuple(rows), (say("services.note_days"),))
 
@@ -302,18 +309,24 @@ def _print_table(study: Study, beside: Estimates, canvas: Canvas) -> Shown:
     for measure, month in _kinds(table):
         rows.append(Row((say(f"services.{measure}", month=month),), heading=True))
         for _, row in _of_kind(table, measure, month).iterrows():
+            share = _share(row)
             if row["published"]:
+                if abs(100 * row["estimate"] - round(100 * row["estimate"])) < 1e-9:
+                    # printed without a decimal
+                    share = share.replace(numbers.percent(row["estimate"]), numbers.percent(row["estimate"], 0), 1)
                 source = f"doi:{row['doi']}" if isinstance(row["doi"], str) and row["doi"] else str(row["source"])
                 who = f"{row['population']}, {row['country']}. {row['what']}."
-                cells = (str(row["outcome"]), _share(row), f"{who[0].upper()}{who[1:]}", source)
+                cells = (str(row["outcome"]), share, f"{who[0].upper()}{who[1:]}", source)
             else:
                 key = {"in_month": "own_in_month", "of_offered": "own_of_offered"}.get(measure, "own_text")
                 text = say(f"services.{key}", month=study.follow_up.landmarks[-1])
                 who = f"{numbers.count(row['n'])} {say('column.people').lower()}, {text}"
-                cells = (_own_label(str(row["group"]), canvas), _share(row), who, "")
+                cells = (_own_label(str(row["group"]), canvas), share, who, "")
             rows.append(Row(cells, indent=True))
     columns = (say("services.study"), say("services.share"), say("services.population"), say("services.source"))
-    return Shown(say("services.table_published"), columns, tuple(rows), (say("services.warning"),), frozenset({0, 2, 3}), stacked=True)
+    return Shown(
+        say("services.table_published"), columns, tuple(rows), (say("services.warning"),), frozenset({0, 2, 3}), stacked=True
+    )
 
 
 def sentences(study: Study, given: Answers, canvas: Canvas) -> list[str]:
@@ -327,10 +340,12 @@ def sentences(study: Study, given: Answers, canvas: Canvas) -> list[str]:
                 row = pick(funnel, group=group, outcome=step, measure="share_of_first")
                 if row is None or pd.isna(row["estimate"]):
                     continue
-                told.append(say(f"services.{text}", arm=canvas.arms.get(group, group), n=numbers.count(row["n"]), month=month,
+                arm = "" if len(canvas.arms) == 1 else canvas.arms.get(group, group) + ": "
+                told.append(say(f"services.{text}", arm=arm, n=numbers.count(row["n"]), month=month,
                                 people=numbers.count(row["events"]), share=numbers.percent(row["estimate"]),
                                 first=say(f"services.first_{first}"), low=numbers.points(row["conf_low"]),
                                 high=numbers.points(row["conf_high"])))  # fmt: skip
+                told[-1] = told[-1][0].upper() + told[-1][1:]
         told.append(say("services.least"))
     if "services_published" in given:
         told.append(say("services.warning"))

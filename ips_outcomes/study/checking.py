@@ -20,6 +20,7 @@ from ips_outcomes.study.subgroup_checks import OF_ESTIMATES, check_conditions, c
 
 __all__ = ["crosswise"]
 
+
 def crosswise(study: Study, file: str, lines: Lines, left_out: set[tuple[str, ...]]) -> list[Problem]:
     """What no single part of the study file can know about the others.
 

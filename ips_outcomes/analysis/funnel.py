@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from itertools import pairwise
 
 import numpy as np
 import pandas as pd
@@ -102,7 +103,7 @@ def _rows(group: str, steps: list[tuple[str, int]]) -> list[dict[str, object]]:
     rows: list[dict[str, object]] = [
         {"outcome": names[0], "measure": "count", "group": group, "n": steps[0][1], "events": steps[0][1], "method": "count"}
     ]
-    for (before, of), (name, number) in zip(steps, steps[1:], strict=False):
+    for (before, of), (name, number) in pairwise(steps):
         if number > of:
             raise UnsupportedError(f"{name} has more people ({number}) than {before} ({of}): a funnel cannot widen")
         for measure, n in (("share_of_first", steps[0][1]), ("share_of_previous", of)):
