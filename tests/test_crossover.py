@@ -263,7 +263,7 @@ def _aalen(people: pd.DataFrame) -> ips.Estimates:
 # ---------------------------------------------------------------- properties
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=8, deadline=None)
 @given(st.integers(0, 10_000))
 def test_only_months_before_a_start_matter_on_treatment(seed: int) -> None:
     rng = np.random.default_rng(seed)

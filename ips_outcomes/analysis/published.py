@@ -44,8 +44,8 @@ def published_rates(names: str | Sequence[str] | None = None) -> pd.DataFrame:
         ``name``, ``study``, ``country``, ``population``, ``measured``
         ("in_month": in work in the month; "by_month": any job from inclusion
         to the month; "of_offered": any job, of people offered a place),
-        ``what`` in words, ``month``, ``share`` (0 to 1, as printed), ``n``
-        and ``people`` (where both are printed), ``doi``, ``source``.
+        ``what`` in words, ``month``, ``share`` (0 to 1, as printed or
+        from the counts), ``n`` and ``people`` (where both are printed), ``doi``, ``source``.
 
     Raises
     ------
@@ -66,8 +66,8 @@ def published_rates(names: str | Sequence[str] | None = None) -> pd.DataFrame:
     table = pd.DataFrame(rows, columns=columns).astype({"month": "Int64", "n": "Int64", "people": "Int64", "percent": "float64"})
     counted = (table["people"] / table["n"]).astype("Float64").to_numpy(dtype=float, na_value=np.nan)
     percent = table.pop("percent").to_numpy(dtype=float)
-    # three digits as printed: 36.6 / 100 carries a crumb of binary arithmetic
-    table.insert(7, "share", np.where(np.isfinite(percent), np.round(percent / 100, 6), counted))
+    # counts say it more exactly than their rounded percentage; 36.6 / 100 carries a crumb of binary arithmetic
+    table.insert(7, "share", np.where(np.isfinite(counted), counted, np.round(percent / 100, 6)))
     return table
 
 
