@@ -19,6 +19,8 @@ NUMBERS = ["estimate", "std_error", "conf_low", "conf_high", "p_value", "statist
 REGRESSION = "ips + age"
 #: What the three sites of `people` are rated at.
 CENTRES = pd.DataFrame({"site": ["a", "b", "c"], "centre": ["a", "b", "c"], "fidelity": [101.0, 88.0, 112.0]})
+#: One result in print that is measured within the months of `months`, and one after them.
+STARTED_PRINT = ["reme_2019_month_12", "eqolise_2007"]
 PREDICTED: dict[str, Any] = {"outcome": "works", "covariates": ["age", "site"], "reference": "control", "repeats": 2}
 
 
@@ -88,6 +90,11 @@ ASKED: dict[str, Asked] = {
     "bootstrap_rmst": Asked("times", {"by": "arm", "horizon": 12, "reference": "control", "replicates": 200}, drawn=True),
     "bootstrap_curves": Asked("months", {"outcome": "works", "reference": "control", "replicates": 200}, drawn=True),
     "randomisation_test": Asked("times", {"statistic": "log_rank", "reference": "control", "permutations": 200}, drawn=True),
+    "crossover": Asked("times", competing=True),
+    "treatment_strategies": Asked(
+        "months", {"outcome": "works", "reference": "control", "crossover": "start", "covariates": ["age"]}
+    ),
+    "beside_published": Asked("months", {"outcome": "works", "reference": "control", "names": STARTED_PRINT}),
     "trends": Asked("months", {"outcome": "works", "reference": "control", "start": 3, "end": 8}),
 }
 
@@ -124,6 +131,8 @@ def months(seed: int = 1, n: int = 240) -> pd.DataFrame:
     long["month"] = np.tile(np.arange(1, 9), n)
     lasting = np.repeat(rng.normal(0, 1, n) + 0.5 * np.repeat(rng.normal(0, 1, 40), 1)[table["employer"].to_numpy()], 8)
     risk = -1.5 + 0.12 * long["month"] + 0.6 * long["ips"] + 0.5 * (long["site"] == "a") + lasting
+    # a third of the young start another service; nothing drawn here either
+    long["start"] = (long["person_id"] % 7 + 2).where((long["person_id"] % 3 == 0) & (long["age"] < 45)).astype("Int64")
     return long.assign(works=(rng.random(len(long)) < 1 / (1 + np.exp(-risk))).astype(int))
 
 

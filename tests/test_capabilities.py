@@ -15,7 +15,8 @@ from ips_outcomes.errors import UnsupportedError
 
 TABLE = capabilities()
 #: Public names of the room that estimate nothing or describe only.
-NOT_ESTIMATORS = {"baseline_table", "event_table", "capabilities", "centre_values", "credibility", "cross_fitted_scores"}
+NOT_ESTIMATORS = {"baseline_table", "event_table", "capabilities", "centre_values", "credibility", "cross_fitted_scores",
+                  "service_funnel"}  # fmt: skip
 #: A word of the message that refuses each thing.
 NAMES = {"entry": "entry", "frequency_weights": "weights", "probability_weights": "probability weights", "cluster": "cluster",
          "strata": "strata"}  # fmt: skip

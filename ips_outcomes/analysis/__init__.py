@@ -11,6 +11,7 @@ from ips_outcomes.analysis.cox_regression import cox, fit_cox
 from ips_outcomes.analysis.curve_tests import expected_events, gray_test, log_rank
 from ips_outcomes.analysis.curves import employment_curves
 from ips_outcomes.analysis.event_table import event_table
+from ips_outcomes.analysis.funnel import service_funnel
 from ips_outcomes.analysis.hazard import hazard_ratio
 from ips_outcomes.analysis.heterogeneity import heterogeneity_test, sorted_groups, targeting_curve
 from ips_outcomes.analysis.heterogeneity_scores import cross_fitted_scores
@@ -22,6 +23,7 @@ from ips_outcomes.analysis.panel import panel_effect
 from ips_outcomes.analysis.pay_totals import work_sums
 from ips_outcomes.analysis.person_months import months_matrix
 from ips_outcomes.analysis.process_measures import centre_values, process_table
+from ips_outcomes.analysis.published import beside_published, published_rates
 from ips_outcomes.analysis.randomisation import randomisation_test
 from ips_outcomes.analysis.rates import employment_rates
 from ips_outcomes.analysis.resampling import bootstrap_interval
@@ -29,6 +31,7 @@ from ips_outcomes.analysis.restricted_mean import longest_horizon, months_gained
 from ips_outcomes.analysis.smooth_effects import effect_by
 from ips_outcomes.analysis.states import months_in_states, state_occupation, state_transitions
 from ips_outcomes.analysis.staying import staying_in_work
+from ips_outcomes.analysis.strategies import crossover, treatment_strategies
 from ips_outcomes.analysis.subdistribution import fine_gray
 from ips_outcomes.analysis.subgroup_global import subgroup_global_test
 from ips_outcomes.analysis.subgroups import subgroup_effects
@@ -42,6 +45,7 @@ from ips_outcomes.analysis.work_totals import months_in_work
 
 __all__ = [
     "baseline_table",
+    "beside_published",
     "bootstrap_curves",
     "bootstrap_interval",
     "bootstrap_rmst",
@@ -53,6 +57,7 @@ __all__ = [
     "cox",
     "credibility",
     "cross_fitted_scores",
+    "crossover",
     "cumulative_incidence",
     "effect_by",
     "effect_in_windows",
@@ -80,9 +85,11 @@ __all__ = [
     "predicted_incidence",
     "process_table",
     "proportional_hazards_test",
+    "published_rates",
     "randomisation_test",
     "re_entry",
     "rmst",
+    "service_funnel",
     "sorted_groups",
     "state_occupation",
     "state_transitions",
@@ -92,6 +99,7 @@ __all__ = [
     "survival_quantiles",
     "targeting_curve",
     "tenure_quartiles",
+    "treatment_strategies",
     "trends",
     "work_sums",
 ]

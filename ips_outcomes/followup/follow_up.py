@@ -8,6 +8,7 @@ import numpy as np
 import pandas as pd
 
 from ips_outcomes.followup.amounts import Amounts, amounts
+from ips_outcomes.followup.crossover import crossover_of
 from ips_outcomes.followup.employed import Answer, answer
 from ips_outcomes.followup.first_job import first_job_times
 from ips_outcomes.followup.grid import BREAK, DEAD, REASONS, Grid
@@ -75,6 +76,12 @@ class FollowUp:
         missing for people not at risk of one); ``practice_days``, the longest
         stretch of work practice begun after inclusion (0 without one), and
         ``practice_ended``.
+    crossover : pandas.DataFrame
+        One row a participant, whatever the arm: ``person_id``, ``arm``,
+        ``month`` in which supported employment was first started (missing
+        without a start) and ``scheme`` (its code, or the kind of record);
+        ``time`` and ``event`` (1 started, 2 died, 0 censored) for
+        time-to-event functions, missing where nothing would have been seen.
     centre_measures : pandas.DataFrame
         A row a centre, measure and date: ``centre``, ``source``, ``measure``
         (fidelity, caseload), ``date``, ``value``.
@@ -89,6 +96,7 @@ class FollowUp:
     flow: pd.DataFrame
     quality: pd.DataFrame
     process: pd.DataFrame
+    crossover: pd.DataFrame
     centre_measures: pd.DataFrame
 
     @property
@@ -142,9 +150,10 @@ def follow_up(cohort: Cohort) -> FollowUp:
     baseline = _baseline(grid, primary)
     flow = pd.concat([cohort.flow, pd.DataFrame(_flow(study, grid, primary, first))], ignore_index=True)
     process, rules = process_of(grid, first)
-    counted = [*_counted(study, grid, answers, sums, first), *rules, *unanswered, *followed_jobs]
+    started, of_starts = crossover_of(grid, primary.observation)
+    counted = [*_counted(study, grid, answers, sums, first), *rules, *of_starts, *unanswered, *followed_jobs]
     quality = pd.concat([cohort.quality, pd.DataFrame(counted)], ignore_index=True)
-    return FollowUp(study, months, first, held, after, baseline, flow, quality, process, cohort.centre_measures)
+    return FollowUp(study, months, first, held, after, baseline, flow, quality, process, started, cohort.centre_measures)
 
 
 def _add_states(months: pd.DataFrame, grid: Grid, answers: dict[str, Answer]) -> list[dict[str, object]]:

@@ -14,7 +14,7 @@ import pandas as pd
 from ips_outcomes.estimates import Estimates
 from ips_outcomes.followup import FollowUp
 from ips_outcomes.loaders import Cohort
-from ips_outcomes.reporting import staying_answers, staying_chapter, staying_release
+from ips_outcomes.reporting import crossover_chapter, services_chapter, staying_answers, staying_chapter, staying_release
 from ips_outcomes.reporting.figures import Canvas
 from ips_outcomes.reporting.gallery import Plan
 from ips_outcomes.reporting.suppression import Profile
@@ -66,6 +66,10 @@ class Chapter:
 CHAPTERS: tuple[Chapter, ...] = (
     Chapter("staying", "first-job", staying_answers.answers, staying_release.release, staying_chapter.plans, staying_chapter.tables,
             staying_chapter.sentences, staying_chapter.FOLDED),
+    Chapter("crossover", "first-job", crossover_chapter.answers, crossover_chapter.release, crossover_chapter.plans,
+            crossover_chapter.tables, crossover_chapter.sentences),
+    Chapter("services", "subgroups", services_chapter.answers, services_chapter.release, services_chapter.plans,
+            services_chapter.tables, services_chapter.sentences),
 )  # fmt: skip
 
 

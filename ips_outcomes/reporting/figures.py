@@ -230,9 +230,9 @@ class DotRow:
 def dots(
     panels: dict[str, list[DotRow]], canvas: Canvas, *, percent: bool, zero: bool, series: dict[str, dict[str, Any]],
     axis_label: str, beyond: tuple[float, float] | None = None, reference_lines: tuple[float, ...] = (),
-    legend: dict[str, str] | None = None,
+    legend: dict[str, str] | None = None, level: bool = False,
 ) -> Figure:  # fmt: skip
-    """Dots with intervals in rows, one panel a month: rates, differences, balance."""
+    """Dots with intervals in rows, one panel a month: rates, differences, balance. ``level``: each row has one series, on its line."""
     number = max(len(rows) for rows in panels.values())
     stacked = canvas.narrow and len(panels) > 1
     # three marks and more in a row need a taller row
@@ -245,7 +245,7 @@ def dots(
         for i, row in enumerate(rows):
             y = number - 1 - i
             reach = 0.14 if len(series) < 3 else 0.28
-            offsets = np.linspace(reach, -reach, len(series)) if len(series) > 1 else [0.0]
+            offsets = np.linspace(reach, -reach, len(series)) if len(series) > 1 and not level else [0.0] * len(series)
             for offset, (name, look) in zip(offsets, series.items(), strict=True):
                 if name not in row.values or not np.isfinite(row.values[name][0]):
                     continue

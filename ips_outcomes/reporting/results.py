@@ -6,7 +6,6 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-import numpy as np
 import pandas as pd
 
 from ips_outcomes.analysis import (
@@ -19,7 +18,6 @@ from ips_outcomes.errors import UnsupportedError
 from ips_outcomes.estimates import Estimates, combine
 from ips_outcomes.followup import FollowUp
 from ips_outcomes.loaders import Cohort
-from ips_outcomes.months import month_number
 from ips_outcomes.reporting.first_job import counts_of, first_job_answers
 from ips_outcomes.reporting.for_whom import Model, subgroup_answers
 from ips_outcomes.study import Study
@@ -83,7 +81,7 @@ def compute_results(cohort: Cohort, followed: FollowUp) -> Results:
     at_risk = followed.at_risk
     first = first_job_answers(counts_of(at_risk), landmarks, study.reference) if len(at_risk) else None
     return Results(
-        facts=_facts(cohort, followed, present),
+        facts=_facts(study, followed, present),
         flow=followed.flow.assign(left_arms=[x if isinstance(x, dict) else {} for x in _column(followed.flow, "left_arms")]),
         baseline=baseline_table(followed.baseline, BASELINE, reference=study.reference if two else None),
         rates=rates,
@@ -108,10 +106,6 @@ def _column(table: pd.DataFrame, name: str) -> list[Any]:
     return table[name].tolist() if name in table else [None] * len(table)
 
 
-#: Schemes that give a control what the service gives.
-SUPPORTED_EMPLOYMENT = ("INDJOBSTOT", "IPSUNG")
-
-
 def _stratified(study: Study, followed: FollowUp) -> Estimates | None:
     """The landmarks compared within centres, where individuals were randomised at several."""
     if study.design != "randomised" or followed.baseline["centre"].nunique() < 2:
@@ -121,20 +115,15 @@ def _stratified(study: Study, followed: FollowUp) -> Estimates | None:
     return replace(found, table=found.table.drop(columns=["p_cmh", "p_homogeneity"], errors="ignore"))
 
 
-def _crossed(cohort: Cohort, followed: FollowUp) -> dict[str, int]:
+def _crossed(study: Study, followed: FollowUp) -> dict[str, int]:
     """People in the reference arm, and how many of them started supported employment from month 0 on."""
-    study, people = cohort.study, followed.baseline
-    if study.reference is None or not study.sources_of("programmes"):
+    if study.reference is None or not (study.sources_of("programmes") or study.crossover_plan.records):
         return {}
-    controls = people[people["arm"] == study.reference].set_index("person_id")["index_month"]
-    spells = cohort.programmes[cohort.programmes["scheme"].isin(SUPPORTED_EMPLOYMENT)]
-    spells = spells[spells["person_id"].isin(controls.index)]
-    month = month_number(spells["start"]) - spells["person_id"].map(controls).to_numpy(dtype=np.int64)
-    crossed = spells["person_id"][(month >= 0) & (month <= study.follow_up.months)].nunique()
-    return {"reference_people": len(controls), "crossed": int(crossed)}
+    controls = followed.crossover[followed.crossover["arm"] == study.reference]
+    return {"reference_people": len(controls), "crossed": int(controls["month"].notna().sum())}
 
 
-def _facts(cohort: Cohort, followed: FollowUp, present: list[str]) -> dict[str, Any]:
+def _facts(study: Study, followed: FollowUp, present: list[str]) -> dict[str, Any]:
     people = followed.baseline
     crossing = followed.person_months.drop_duplicates("person_id")["crosses_2015_break"]
     return {
@@ -142,7 +131,7 @@ def _facts(cohort: Cohort, followed: FollowUp, present: list[str]) -> dict[str, 
         "at_risk": int(followed.first_job["at_risk"].sum()),
         "centres": int(people["centre"].nunique()),
         "crossing": int(crossing.sum()),
-        **_crossed(cohort, followed),
+        **_crossed(study, followed),
         "arms_present": present,
     }
 

@@ -11,9 +11,11 @@ from pydantic import ValidationError
 
 from ips_outcomes.errors import Problem
 from ips_outcomes.months import parse_month
+from ips_outcomes.study.conditions import BASELINE_COLUMNS
 from ips_outcomes.study.layout import CONSTANTS, OF_NOBODY, ROLES, WORDS, Benefit, Layout, builtin_layouts, load_layout
 from ips_outcomes.study.model import RESERVED, Source, Study
 from ips_outcomes.study.pointing import Add, Lines, as_problem, lines_of, place_of
+from ips_outcomes.study.services import printed
 from ips_outcomes.study.subgroup_checks import OF_ESTIMATES, check_conditions, check_subgroup_analysis, check_subgroup_sources
 
 __all__ = ["crosswise"]
@@ -66,6 +68,9 @@ def crosswise(study: Study, file: str, lines: Lines, left_out: set[tuple[str, ..
         add(("design",), "a study of one arm has no arms to compare", 'say "randomised" or "comparison", or name one arm')
     for name in sorted(study.employed.keys() & study.subgroups.keys()):
         add(("subgroups", name), "a definition of employed has this name too", "choose another name")
+    strange = [name for name in study.published.compare_with if name not in printed()] if study.published else []
+    if strange:
+        add(("published", "compare_with"), f"no published rate is called {', '.join(strange)}", f"known: {', '.join(printed())}")
     profiles = resources.files("ips_outcomes") / "reporting" / "profiles"
     if not (profiles / f"{study.disclosure.profile}.toml").is_file():
         known = sorted(p.name.removesuffix(".toml") for p in profiles.iterdir() if p.name.endswith(".toml"))
@@ -80,6 +85,7 @@ def _check_sources_together(study: Study, layouts: dict[str, Layout], add: Add) 
     else:
         check_subgroup_sources(study, layouts, add)
     _check_benefits(study, layouts, add)
+    _check_crossover(study, set(tables), add)
     if study.follow_up.education == "register" and not any(
         layout.constants.get("record") == "highest" for layout in layouts.values()
     ):
@@ -96,6 +102,22 @@ def _check_sources_together(study: Study, layouts: dict[str, Layout], add: Add) 
             # without this, every month of the definition would be unknown
             add(("employed", name, "wage_subsidy"), "no source says who is on a scheme, so a wage subsidy cannot be subtracted",
                 'add a source of schemes, or say wage_subsidy = "keep", or if_unanswerable = "skip"')  # fmt: skip
+
+
+def _check_crossover(study: Study, tables: set[str], add: Add) -> None:
+    """A start that nothing could show; only what the study file says itself is checked."""
+    plan = study.crossover
+    if plan is None:
+        return
+    if "schemes" in plan.model_fields_set and plan.schemes and "programmes" not in tables:
+        add(("crossover", "schemes"), "no source says who is on a scheme",
+            "add a source of schemes, or say schemes = [] and name records")  # fmt: skip
+    if plan.records and "services" not in tables:
+        add(("crossover", "records"), "no source holds records of the service", "add one, or leave records out")
+    known = (*BASELINE_COLUMNS, *study.subgroups)
+    strange = [name for name in plan.weights if name not in known]
+    if strange:
+        add(("crossover", "weights"), f"not known at inclusion: {', '.join(strange)}", f"possible: {', '.join(known)}")
 
 
 def _check_states(study: Study, layouts: dict[str, Layout], delivered: set[str], add: Add) -> None:

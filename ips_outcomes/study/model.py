@@ -14,6 +14,7 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationInf
 from ips_outcomes.months import parse_month
 from ips_outcomes.study.conditions import BASELINE_COLUMNS, Subgroup, bind
 from ips_outcomes.study.layout import Benefit, DateKind, Layout, load_layout, name_pattern
+from ips_outcomes.study.services import Crossover, Published
 from ips_outcomes.study.states import States
 
 __all__ = ["Arms", "Benefit", "Definition", "EngineSettings", "FollowUpPlan", "Key", "Source", "Study", "SubgroupAnalysis"]
@@ -301,6 +302,8 @@ class Study(_Strict):
     subgroups: dict[Name, Subgroup] = Field(default_factory=dict)
     subgroup_analysis: SubgroupAnalysis = SubgroupAnalysis()
     states: States | None = None
+    crossover: Crossover | None = None
+    published: Published | None = None
     disclosure: Disclosure = Disclosure()
     engine: EngineSettings = EngineSettings()
     folder: Path = Field(default=Path(), exclude=True)
@@ -341,6 +344,11 @@ class Study(_Strict):
                 "months": plan.months or self.follow_up.landmarks[-1:],
             }
         )
+
+    @property
+    def crossover_plan(self) -> Crossover:
+        """What counts as starting supported employment: as the study file says, or job support and its form for the young."""
+        return self.crossover or Crossover()
 
     @property
     def arm_labels(self) -> dict[str, str]:
