@@ -12,6 +12,7 @@ from ips_outcomes.followup import FollowUp
 from ips_outcomes.followup.grid import REASONS
 from ips_outcomes.loaders.schemas import SCHEMAS
 from ips_outcomes.reporting.definition_words import every_setting
+from ips_outcomes.reporting.state_words import state_labels
 from ips_outcomes.reporting.words import Words, words
 from ips_outcomes.study.conditions import UNKNOWN
 
@@ -78,6 +79,11 @@ CODEBOOK: dict[str, tuple[Entry, ...]] = {
               missing="the month is observed"),
         Entry("source_system", "text", "Register system that speaks for the month; levels of different systems are not comparable",
               missing="the month is not observed"),
+        Entry("in_education", "yes/no", "Attends a course on the 16th", missing="no delivery of courses speaks for the month, or dead or abroad"),
+        Entry("upper_secondary_since", "yes/no", "Has completed upper secondary school since inclusion",
+              missing="completed or not known at inclusion, month before 0, after the delivery's last date, or dead or abroad"),
+        Entry("neet", "yes/no", "Not in employment, education or training, by the study file's states",
+              missing="of another age at inclusion, or the state is dead, abroad or not observed"),
         Entry("crosses_2015_break", "yes/no", "Whether the person's months 1 to the last lie on both sides of January 2015, when a-ordningen replaced the Aa-register"),
     ),
     "first_job": (
@@ -171,6 +177,10 @@ def _of_study(followed: FollowUp, say: Words) -> dict[str, list[Entry]]:
         Entry("weekly_hours", "number", f"Agreed weekly hours: {of_jobs}", "hours a week",
               "from 0; 0 where the answer is no", _WHY + _NO_HOURS, reasons=True, left_open=_NO_HOURS),
     ]  # fmt: skip
+    if study.states is not None:
+        labels = state_labels(study, say)
+        months.append(Entry("state", "text", "The one state of the month, by the study file's ordered rule",
+                            values="; ".join(f"{state}: {label}" for state, label in labels.items())))  # fmt: skip
     for name, group in study.subgroups.items():
         # where each value of a column is a level, the data says which there are
         named = group.labels or group.ordered(followed.baseline[name].tolist())
