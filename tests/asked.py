@@ -83,6 +83,10 @@ ASKED: dict[str, Asked] = {
     "bootstrap_rmst": Asked("times", {"by": "arm", "horizon": 12, "reference": "control", "replicates": 200}, drawn=True),
     "bootstrap_curves": Asked("months", {"outcome": "works", "reference": "control", "replicates": 200}, drawn=True),
     "randomisation_test": Asked("times", {"statistic": "log_rank", "reference": "control", "permutations": 200}, drawn=True),
+    "state_occupation": Asked("months", {"start": 1}),
+    "state_shares": Asked("months", {"start": 1}),
+    "state_transitions": Asked("months", {"start": 1}),
+    "months_in_states": Asked("months", {"start": 1, "reference": "control"}),
     "trends": Asked("months", {"outcome": "works", "reference": "control", "start": 3, "end": 8}),
 }
 
@@ -119,7 +123,9 @@ def months(seed: int = 1, n: int = 240) -> pd.DataFrame:
     long["month"] = np.tile(np.arange(1, 9), n)
     lasting = np.repeat(rng.normal(0, 1, n) + 0.5 * np.repeat(rng.normal(0, 1, 40), 1)[table["employer"].to_numpy()], 8)
     risk = -1.5 + 0.12 * long["month"] + 0.6 * long["ips"] + 0.5 * (long["site"] == "a") + lasting
-    return long.assign(works=(rng.random(len(long)) < 1 / (1 + np.exp(-risk))).astype(int))
+    long = long.assign(works=(rng.random(len(long)) < 1 / (1 + np.exp(-risk))).astype(int))
+    # nothing drawn, so that the rest stays as it was
+    return long.assign(state=np.where(long["works"] == 1, "work", np.where(long["age"] % 2 == 1, "aap", "none")))
 
 
 def data_for(name: str) -> pd.DataFrame:

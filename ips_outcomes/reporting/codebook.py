@@ -68,6 +68,15 @@ _ARM = Entry("arm", "text", "Arm")
 _NOT_AT_RISK = "not at risk of a first job"
 _UNKNOWN = "not known"
 
+#: Columns of person-months that depend on the study's sources.
+_OF_SOURCES = (
+    Entry("in_education", "yes/no", "Attends a course on the 16th", missing="no delivery of courses speaks for the month, or dead or abroad"),
+    Entry("upper_secondary_since", "yes/no", "Has completed upper secondary school since inclusion",
+          missing="completed or not known at inclusion, month before 0, after the delivery's last date, or dead or abroad"),
+    Entry("neet", "yes/no", "Not in employment, education or training, by the study file's states",
+          missing="of another age at inclusion, or the state is dead, abroad or not observed"),
+)  # fmt: skip
+
 #: Every column that does not depend on the study, by table. Definitions and subgroups are added by `codebook`.
 CODEBOOK: dict[str, tuple[Entry, ...]] = {
     "person_months": (
@@ -79,11 +88,6 @@ CODEBOOK: dict[str, tuple[Entry, ...]] = {
               missing="the month is observed"),
         Entry("source_system", "text", "Register system that speaks for the month; levels of different systems are not comparable",
               missing="the month is not observed"),
-        Entry("in_education", "yes/no", "Attends a course on the 16th", missing="no delivery of courses speaks for the month, or dead or abroad"),
-        Entry("upper_secondary_since", "yes/no", "Has completed upper secondary school since inclusion",
-              missing="completed or not known at inclusion, month before 0, after the delivery's last date, or dead or abroad"),
-        Entry("neet", "yes/no", "Not in employment, education or training, by the study file's states",
-              missing="of another age at inclusion, or the state is dead, abroad or not observed"),
         Entry("crosses_2015_break", "yes/no", "Whether the person's months 1 to the last lie on both sides of January 2015, when a-ordningen replaced the Aa-register"),
     ),
     "first_job": (
@@ -181,6 +185,7 @@ def _of_study(followed: FollowUp, say: Words) -> dict[str, list[Entry]]:
         labels = state_labels(study, say)
         months.append(Entry("state", "text", "The one state of the month, by the study file's ordered rule",
                             values="; ".join(f"{state}: {label}" for state, label in labels.items())))  # fmt: skip
+    months += [entry for entry in _OF_SOURCES if entry.column in followed.person_months]
     for name, group in study.subgroups.items():
         # where each value of a column is a level, the data says which there are
         named = group.labels or group.ordered(followed.baseline[name].tolist())
