@@ -121,7 +121,7 @@ def cohort_of(world: World, employed: dict[str, dict[str, Any]], primary: str = 
         ],
         "pay": [{**row, "month": number(row["month"])} for row in world.pay],
         "programmes": world.schemes, "benefits": world.benefits,
-        "education": [{**course, "record": "course"} for course in world.courses], "residence": residence, "coverage": coverage,
+        "education": [{"record": "course", **course} for course in world.courses], "residence": residence, "coverage": coverage,
     }  # fmt: skip
     ready: dict[str, Any] = {name: frame(name, tables.get(name, [])) for name in SCHEMAS}
     ready |= {"study": study, "flow": pd.DataFrame(), "quality": pd.DataFrame(), "reconciliation": pd.DataFrame(),

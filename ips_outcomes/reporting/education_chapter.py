@@ -7,6 +7,7 @@ computed from the numbers that are left.
 
 from __future__ import annotations
 
+from functools import partial
 from typing import TYPE_CHECKING, cast
 
 import pandas as pd
@@ -41,7 +42,7 @@ def answers(study: Study, cohort: Cohort, followed: FollowUp) -> Answers:
     asked = [name for name in OUTCOMES if name in months and counted[name].notna().any()]
     if not asked:
         return {}
-    every = list(range(0, study.follow_up.months + 1))
+    every = list(range(study.follow_up.months + 1))
     rates = combine([employment_rates(followed, name, by="arm", at=every) for name in asked], "Education")
     present = [arm for arm in study.arm_labels if (followed.baseline["arm"] == arm).any()]
     if study.reference not in present or len(present) < 2:
@@ -84,8 +85,9 @@ def plans(study: Study, asked: Answers, canvas: Canvas) -> list[Plan]:
         caption = say(f"education.caption_{name}", label=_label(name, study, canvas))
         if "hidden" in part.table and part.table["hidden"].any():
             caption += " " + say("caption.blank")
-        made.append(Plan(name, lambda c, part=part: figures.curve(part, c, programme_end=study.follow_up.programme_end_month),  # type: ignore[misc]
-                         part.table, caption, say("education.alt", label=_label(name, study, canvas), month=last, text=text)))  # fmt: skip
+        end = study.follow_up.programme_end_month
+        alt = say("education.alt", label=_label(name, study, canvas), month=last, text=text)
+        made.append(Plan(name, partial(figures.curve, part, programme_end=end), part.table, caption, alt))
     return made
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
 from typing import Any
 
 import matplotlib as mpl
@@ -20,6 +21,8 @@ __all__ = ["HIDDEN", "areas", "flows", "sequences"]
 
 #: What the numbers that the gate has hidden are together: the rest of the arm.
 HIDDEN = "hidden"
+#: Half the width of a pillar of the flow picture, in landmarks.
+_PILLAR = 0.14
 #: States that are drawn hatched, so that they are not read as a state somebody is in.
 _HATCHED = {"not_observed": "....", HIDDEN: "////"}
 
@@ -154,22 +157,23 @@ def flows(shares: pd.DataFrame, moves: pd.DataFrame, canvas: Canvas, labels: dic
                 if share <= 0:
                     continue
                 seen[state] = True
-                axes.bar(i, share, width=0.2, bottom=floor, color=colours[state], edgecolor=style.MUTED if state in _HATCHED else style.PAPER,
-                         linewidth=0.6, hatch=_HATCHED.get(state))  # fmt: skip
-                if share >= 0.07:
-                    axes.text(i, floor + share / 2, numbers.percent(share, 0), ha="center", va="center", fontsize=6.5,
+                axes.bar(i, share, width=2 * _PILLAR, bottom=floor, color=colours[state], edgecolor=style.MUTED if state in _HATCHED else style.PAPER,
+                         linewidth=0.6, hatch=_HATCHED.get(state), zorder=3)  # fmt: skip
+                if share >= 0.07 and state not in _HATCHED:
+                    axes.text(i, floor + share / 2, numbers.percent(share, 0), ha="center", va="center", fontsize=6.5, zorder=4,
                               color=style.PAPER if _dark(colours[state]) else style.INK)  # fmt: skip
                 floor += share
-        for i, (before, after) in enumerate(zip(marks, marks[1:], strict=False)):
+        for i, (before, after) in enumerate(pairwise(marks)):
             part = own[(own["month"] == before) & own["events"].notna()]
-            _bands(axes, part, pillars[before], pillars[after], people, (i + 0.1, i + 0.9), colours)
-        axes.set_xticks(range(len(marks)), [canvas.words("axis.month", month=m) for m in marks])
-        axes.tick_params(axis="x", length=0, labelsize=7.5 if len(marks) > 3 else 8.5, labelbottom=True)
+            _bands(axes, part, pillars[before], pillars[after], people, (i + _PILLAR, i + 1 - _PILLAR), colours)
+        axes.set_xticks(range(len(marks)), [str(m) for m in marks])
+        axes.tick_params(axis="x", length=0, labelbottom=True)
         axes.set_yticks([])
         axes.set_ylim(0, 1)
-        axes.set_xlim(-0.2, len(marks) - 0.8)
+        axes.set_xlim(-_PILLAR - 0.05, len(marks) - 1 + _PILLAR + 0.05)
         for side in ("left", "bottom"):
             axes.spines[side].set_visible(False)
+    figure.supxlabel(canvas.words("axis.months"), fontsize=9)
     drawn = [s for s in [*states, HIDDEN] if seen.get(s)]
     _key(figure, canvas, drawn, {**labels, HIDDEN: canvas.words("states.hidden")}, colours)
     return figure
@@ -200,7 +204,7 @@ def _bands(
         for a, b, n in zip(moves["from_state"], moves["to_state"], moves["events"], strict=True)
     ]
     starts = {}
-    for i, (a, b, size) in sorted(enumerate(rows), key=lambda row: (order.index(row[1][0]), order.index(row[1][1]))):
+    for i, (a, _, size) in sorted(enumerate(rows), key=lambda row: (order.index(row[1][0]), order.index(row[1][1]))):
         starts[i], left[a] = left[a], left[a] + size
     for i, (a, b, size) in sorted(enumerate(rows), key=lambda row: (order.index(row[1][1]), order.index(row[1][0]))):
         _band(axes, x, starts[i], right[b], size, colours[a])

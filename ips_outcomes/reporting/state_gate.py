@@ -17,7 +17,6 @@ hidden month could be found from the mean and the other months.
 
 from __future__ import annotations
 
-
 from dataclasses import dataclass, field
 
 import numpy as np
