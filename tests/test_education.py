@@ -73,7 +73,9 @@ def test_any_day_and_skip_are_respected() -> None:
 
 def test_a_course_answers_where_the_jobs_cannot() -> None:
     # hours are missing: the job leaves the month open; nobody can see schemes in the other
-    made = world(courses=[course(date(2015, 4, 1), date(2015, 4, 30))], jobs=[job(1, weekly_hours=None), job(2, weekly_hours=None)])
+    made = world(
+        courses=[course(date(2015, 4, 1), date(2015, 4, 30))], jobs=[job(1, weekly_hours=None), job(2, weekly_hours=None)]
+    )
     work = column(followed(made, minimum_weekly_hours=20), "work")
     assert work[1] is True and work[2] is None
     unseen = world({"schemes": Feed("nav_schemes", (2014, 1), (2015, 3))}, courses=[SPRING])
@@ -87,7 +89,9 @@ def test_nobody_studies_after_death_abroad_or_off_the_list() -> None:
     assert months(column(dead, "work"), True) == [-2, -1, 0, 1, 2] and column(dead, "in_education")[3] is None
     away = followed(world(courses=[long], moves={"P1": [(date(1990, 1, 1), date(2015, 5, 1)), (date(2015, 7, 1), None)]}))
     assert column(away, "work")[2] is None and column(away, "in_education")[3] is None and column(away, "work")[4] is True
-    unlisted = followed(world({"courses": Feed("nudb_kurs", (2014, 8), (2015, 12), listed=frozenset())}, jobs=[job(1)], pay=[paid(1, 5)]))
+    unlisted = followed(
+        world({"courses": Feed("nudb_kurs", (2014, 8), (2015, 12), listed=frozenset())}, jobs=[job(1)], pay=[paid(1, 5)])
+    )
     assert months(column(unlisted, "work"), True) == [1] and months(column(unlisted, "work"), False) == []
 
 
