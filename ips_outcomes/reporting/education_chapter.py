@@ -34,6 +34,9 @@ __all__ = ["OUTCOMES", "answers", "plans", "release", "sentences", "tables"]
 #: Columns of person-months that the chapter is about, in its order.
 OUTCOMES = ("neet", "in_education", "upper_secondary_since")
 
+#: A curve of which a smaller share of the months can be shown is no picture.
+_LEAST = 0.6
+
 
 def answers(study: Study, cohort: Cohort, followed: FollowUp) -> Answers:
     """Shares by arm and month, and arms compared at the landmarks, of what the study's sources can tell."""
@@ -73,12 +76,12 @@ def _label(name: str, study: Study, canvas: Canvas) -> str:
 
 
 def plans(study: Study, asked: Answers, canvas: Canvas) -> list[Plan]:
-    """A curve by arm of each outcome that anything can be shown of."""
+    """A curve by arm of each outcome of which most months can be shown; the others stand in the table alone."""
     say, last, made = canvas.words, study.follow_up.months, []
     for name in _outcomes(asked):
         part = _rates(asked).select(outcome=name)
-        shown = part.table["estimate"].dropna()
-        if shown.empty or not (shown > 0).any():
+        shown = part.table["estimate"]
+        if shown.notna().mean() < _LEAST or not (shown > 0).any():
             continue
         text = ", ".join(f"{canvas.arms[a]} {numbers.percent(cell(pick(part, group=a, month=last)))}"
                          for a in canvas.arms if a in set(part.table["group"]))  # fmt: skip

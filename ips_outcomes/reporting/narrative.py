@@ -194,5 +194,6 @@ def references(results: Results) -> list[str]:
         results.subgroup_effects,
         results.baseline,
     ]
-    found = [reference for part in parts if part is not None for reference in part.references]
+    told = [part for answers in results.chapters.values() for part in answers.values() if isinstance(part, Estimates)]
+    found = [reference for part in [*parts, *told] if part is not None for reference in part.references]
     return list(dict.fromkeys([*found, ICH]))

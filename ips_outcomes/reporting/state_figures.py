@@ -45,6 +45,9 @@ def _panels(figure: Figure, canvas: Canvas, arms: list[str], **options: Any) -> 
         axes.set_title(canvas.arms[arm], color=canvas.styles[arm]["color"])
     for axes in made[len(arms) :]:
         axes.set_visible(False)
+    for axes in made[max(len(arms) - across, 0) : len(arms)]:
+        # the key stands under a phone's last panel, and would meet a label of the whole figure
+        axes.set_xlabel(canvas.words("axis.months"))
     return made[: len(arms)]
 
 
@@ -99,7 +102,6 @@ def areas(
         axes.yaxis.set_major_formatter(FuncFormatter(lambda v, _: f"{v * 100:.0f} %"))
         month_ticks(axes, int(months[0]), int(months[-1]), every=12)
         axes.set_xlim(months[0] - 0.5, months[-1] + 0.5)
-    figure.supxlabel(canvas.words("axis.months"), fontsize=9)
     _key(figure, canvas, drawn, {**labels, HIDDEN: canvas.words("states.hidden")}, colours)
     return figure
 
@@ -119,7 +121,6 @@ def sequences(table: pd.DataFrame, canvas: Canvas, labels: dict[str, str]) -> Fi
                     vmax=len(states) - 0.5, extent=(months[0] - 0.5, months[-1] + 0.5, 0.0, float(len(codes))), origin="lower")  # fmt: skip
         month_ticks(axes, months[0], months[-1], every=12)
         axes.set_xlim(months[0] - 0.5, months[-1] + 0.5)
-    figure.supxlabel(canvas.words("axis.months"), fontsize=9)
     figure.supylabel(canvas.words("axis.people"), fontsize=9)
     _key(figure, canvas, drawn, labels, colours)
     return figure
@@ -173,7 +174,6 @@ def flows(shares: pd.DataFrame, moves: pd.DataFrame, canvas: Canvas, labels: dic
         axes.set_xlim(-_PILLAR - 0.05, len(marks) - 1 + _PILLAR + 0.05)
         for side in ("left", "bottom"):
             axes.spines[side].set_visible(False)
-    figure.supxlabel(canvas.words("axis.months"), fontsize=9)
     drawn = [s for s in [*states, HIDDEN] if seen.get(s)]
     _key(figure, canvas, drawn, {**labels, HIDDEN: canvas.words("states.hidden")}, colours)
     return figure
