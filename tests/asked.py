@@ -95,6 +95,10 @@ ASKED: dict[str, Asked] = {
         "months", {"outcome": "works", "reference": "control", "crossover": "start", "covariates": ["age"]}
     ),
     "beside_published": Asked("months", {"outcome": "works", "reference": "control", "names": STARTED_PRINT}),
+    "state_occupation": Asked("months", {"start": 1}),
+    "state_shares": Asked("months", {"start": 1}),
+    "state_transitions": Asked("months", {"start": 1}),
+    "months_in_states": Asked("months", {"start": 1, "reference": "control"}),
     "trends": Asked("months", {"outcome": "works", "reference": "control", "start": 3, "end": 8}),
 }
 
@@ -133,7 +137,9 @@ def months(seed: int = 1, n: int = 240) -> pd.DataFrame:
     risk = -1.5 + 0.12 * long["month"] + 0.6 * long["ips"] + 0.5 * (long["site"] == "a") + lasting
     # a third of the young start another service; nothing drawn here either
     long["start"] = (long["person_id"] % 7 + 2).where((long["person_id"] % 3 == 0) & (long["age"] < 45)).astype("Int64")
-    return long.assign(works=(rng.random(len(long)) < 1 / (1 + np.exp(-risk))).astype(int))
+    long = long.assign(works=(rng.random(len(long)) < 1 / (1 + np.exp(-risk))).astype(int))
+    # nothing drawn, so that the rest stays as it was
+    return long.assign(state=np.where(long["works"] == 1, "work", np.where(long["age"] % 2 == 1, "aap", "none")))
 
 
 def data_for(name: str) -> pd.DataFrame:

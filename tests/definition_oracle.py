@@ -26,7 +26,7 @@ DEFAULTS: dict[str, Any] = {
     "month_rule": "status_day", "kinds": ["ordinary"], "basis": ["1a", "1b"], "minimum_weekly_hours": None,
     "minimum_monthly_pay_nok": None, "minimum_monthly_pay_g": None, "minimum_yearly_pay_g": None, "without_benefits": {},
     "benefits_not_above_inclusion": [], "wage_subsidy": "strict", "work_practice_subtracts": False,
-    "if_unanswerable": "unknown",
+    "if_unanswerable": "unknown", "or_education": False,
 }  # fmt: skip
 
 Month = tuple[int, int]
@@ -279,7 +279,32 @@ class DefinitionOracle:
             verdicts = [None if verdict is False else verdict for verdict in verdicts]
         return verdicts
 
+    def attends(self, person: str, month: Month) -> Any:
+        """On a course on the day; silent where no delivery of courses speaks for the person's month."""
+        names = [name for name, feed in self.world.feeds.items() if feed.layout == "nudb_kurs"]
+        if not any(self.speaks(person, name, month) for name in names):
+            return "silent"
+        return any(
+            course["person_id"] == person and month in self.world.feeds[course["source"]].months()
+            and any(course["start"] <= day <= (course["end"] or date.max) for day in self.on_scheme_or_benefit_days(month))
+            for course in self.world.courses
+        )  # fmt: skip
+
     def answer(self, person: str, m: int) -> bool | None:
+        work = self.work(person, m)
+        start = (self.world.people[person].year, self.world.people[person].month)
+        if not self.rule["or_education"] or self.reason(person, plus(start, m)):
+            return work
+        course = self.attends(person, plus(start, m))
+        if course is True or work is True:
+            return True
+        # neither is known to be a yes: a no takes two
+        if course == "silent" and self.rule["if_unanswerable"] == "unknown":
+            return None
+        return work
+
+    def work(self, person: str, m: int) -> bool | None:
+        """The answer of the jobs alone."""
         start = (self.world.people[person].year, self.world.people[person].month)
         month = plus(start, m)
         if self.reason(person, month):
@@ -319,7 +344,7 @@ class DefinitionOracle:
     def hours_of_month(self, person: str, m: int) -> Fraction | None:
         """Weekly hours of the jobs behind a yes; nothing at a no; both only where a register of hours speaks."""
         start = (self.world.people[person].year, self.world.people[person].month)
-        month, works = plus(start, m), self.answer(person, m)
+        month, works = plus(start, m), self.work(person, m)
         if works is None or not any(self.world.feeds[n].layout in KNOWS_HOURS for n in self.job_sources(person, month)):
             return None
         if not works:

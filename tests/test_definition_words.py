@@ -29,6 +29,7 @@ CHANGED = {
     "wage_subsidy": ('"keep"', "wage-subsidised and sheltered work counts"),
     "work_practice_subtracts": ("true", "work practice subtracts a month as well"),
     "if_unanswerable": ('"skip"', "where a source cannot answer a rule, the rule is off"),
+    "or_education": ("true", "or attending a course: education makes the month a yes as work does"),
 }  # fmt: skip
 
 

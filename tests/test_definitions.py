@@ -55,6 +55,8 @@ def feeds(draw: st.DrawFn) -> dict[str, Feed]:
         made["wide"] = Feed("wide.toml", (2015, 1), (2015, 12), frozenset(), draw(lists))
     if draw(st.booleans()):
         made["several"] = Feed("several.toml", (2015, 5), (2016, 10), frozenset(), draw(lists))
+    if draw(st.booleans()):
+        made["courses"] = Feed("nudb_kurs", (2014, 8), draw(st.sampled_from([(2015, 6), (2016, 12)])), draw(gone), draw(lists))
     return made
 
 
@@ -122,6 +124,9 @@ def worlds(draw: st.DrawFn) -> World:
         benefit = draw(st.sampled_from(["aap", "sickness"])) if source == "several" else "aap"
         world.benefits.append({"person_id": draw(who), "source": source, "benefit": benefit, "start": start, "end": end,
                                "degree": draw(st.sampled_from([None, 0.0, 20.0, 50.0, 60.0, 100.0]))})  # fmt: skip
+    for _ in range(draw(st.integers(0, 2)) if "courses" in delivering else 0):
+        start, end = draw(spells())
+        world.courses.append({"person_id": draw(who), "source": "courses", "start": start, "end": end})
     for person in PEOPLE:
         if draw(st.integers(0, 9)) == 0:
             world.deaths[person] = draw(DAYS)
@@ -142,6 +147,7 @@ OPTIONAL: dict[str, Any] = {
     "benefits_not_above_inclusion": st.lists(st.sampled_from(["aap", "sickness"]), min_size=1, max_size=2),
     "work_practice_subtracts": st.just(True),
     "if_unanswerable": st.just("skip"),
+    "or_education": st.just(True),
 }
 
 
@@ -152,7 +158,7 @@ def definitions(draw: st.DrawFn) -> dict[str, Any]:
         "month_rule": draw(st.sampled_from(["status_day", "any_day", "paid_in_month"])),
         "wage_subsidy": draw(st.sampled_from(["strict", "lenient", "keep"])),
     }
-    often = ("minimum_yearly_pay_g", "without_benefits", "benefits_not_above_inclusion")
+    often = ("minimum_yearly_pay_g", "without_benefits", "benefits_not_above_inclusion", "or_education")
     for name in sorted(set(draw(st.lists(st.sampled_from([*sorted(OPTIONAL), *often]), max_size=3)))):
         chosen[name] = draw(OPTIONAL[name])
     return chosen

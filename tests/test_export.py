@@ -207,6 +207,7 @@ def test_no_setting_of_a_definition_is_left_out(followed: ips.FollowUp):
         "month_rule": "any_day", "kinds": ("freelance",), "basis": ("1c",), "minimum_weekly_hours": 4.0, "minimum_monthly_pay_nok": 5.0,
         "minimum_monthly_pay_g": 0.5, "minimum_yearly_pay_g": 1.0, "without_benefits": {"aap": 50.0}, "wage_subsidy": "keep",
         "benefits_not_above_inclusion": ("aap",), "work_practice_subtracts": True, "if_unanswerable": "skip",
+        "or_education": True,
     }  # fmt: skip
     assert {*changed, "label"} == {*Definition.model_fields}
     say = texts("en")

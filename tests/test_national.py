@@ -115,7 +115,7 @@ def test_people_alike_are_observed_alike(demo: tuple[Path, ips.Cohort, pd.DataFr
 @pytest.mark.parametrize(("rule", "said"), [
     ("minimum_weekly_hours = 10", "minimum_weekly_hours"), ('month_rule = "paid_in_month"', "paid_in_month"),
     ("minimum_monthly_pay_nok = 5", "minimum_monthly_pay_nok"), ("minimum_yearly_pay_g = 1", "minimum_yearly_pay_g"),
-    ("without_benefits = { aap = 0 }", "without_benefits"),
+    ("without_benefits = { aap = 0 }", "without_benefits"), ("or_education = true", "or_education"),
 ])  # fmt: skip
 def test_what_words_cannot_answer_is_refused_by_name(small: tuple[Path, ips.Cohort, pd.DataFrame], rule: str, said: str) -> None:
     path = small[0]

@@ -42,6 +42,7 @@ class World:
     pay: list[dict[str, Any]] = field(default_factory=list)
     schemes: list[dict[str, Any]] = field(default_factory=list)
     benefits: list[dict[str, Any]] = field(default_factory=list)
+    courses: list[dict[str, Any]] = field(default_factory=list)
     moves: dict[str, list[tuple[date, date | None]]] = field(default_factory=dict)
     deaths: dict[str, date] = field(default_factory=dict)
     months: int = 14
@@ -119,7 +120,8 @@ def cohort_of(world: World, employed: dict[str, dict[str, Any]], primary: str = 
             for row in world.jobs
         ],
         "pay": [{**row, "month": number(row["month"])} for row in world.pay],
-        "programmes": world.schemes, "benefits": world.benefits, "residence": residence, "coverage": coverage,
+        "programmes": world.schemes, "benefits": world.benefits,
+        "education": [{"record": "course", **course} for course in world.courses], "residence": residence, "coverage": coverage,
     }  # fmt: skip
     ready: dict[str, Any] = {name: frame(name, tables.get(name, [])) for name in SCHEMAS}
     ready |= {"study": study, "flow": pd.DataFrame(), "quality": pd.DataFrame(), "reconciliation": pd.DataFrame(),

@@ -28,6 +28,7 @@ from ips_outcomes.analysis.randomisation import randomisation_test
 from ips_outcomes.analysis.rates import employment_rates
 from ips_outcomes.analysis.resampling import bootstrap_interval
 from ips_outcomes.analysis.restricted_mean import longest_horizon, months_gained, rmst
+from ips_outcomes.analysis.shares_of_states import state_shares
 from ips_outcomes.analysis.smooth_effects import effect_by
 from ips_outcomes.analysis.states import months_in_states, state_occupation, state_transitions
 from ips_outcomes.analysis.staying import staying_in_work
@@ -92,6 +93,7 @@ __all__ = [
     "service_funnel",
     "sorted_groups",
     "state_occupation",
+    "state_shares",
     "state_transitions",
     "staying_in_work",
     "subgroup_effects",

@@ -16,7 +16,7 @@ from ips_outcomes.analysis.supported import supports
 from ips_outcomes.errors import UnsupportedError
 from ips_outcomes.estimates import Estimates, tidy
 
-__all__ = ["NOT_OBSERVED", "months_in_states", "state_occupation", "state_transitions"]
+__all__ = ["NOT_OBSERVED", "Paths", "months_in_states", "paths_of", "state_occupation", "state_transitions"]
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
@@ -33,7 +33,7 @@ REFERENCES = (
 
 
 @dataclass(frozen=True)
-class _Paths:
+class Paths:
     """Each person's state by month: a position in ``states``, -1 where it is not known."""
 
     place: Ints
@@ -45,10 +45,11 @@ class _Paths:
     notes: tuple[str, ...]
 
 
-def _paths(
+def paths_of(
     data: Data, state: str, by: str | None, start: int, end: int | None, states: Sequence[str] | None, month: str | None,
     person_id: str, cluster: str | None,
-) -> _Paths:  # fmt: skip
+) -> Paths:  # fmt: skip
+    """The data as paths, one a person; refuses what is no path."""
     if isinstance(data, pd.DataFrame):
         table, column = data, month or "month"
     else:
@@ -87,7 +88,7 @@ def _paths(
         codes, levels = pd.factorize(table[by].iloc[first].map(group_name), sort=True)
         names = tuple(map(str, levels))
     own_cluster = None if cluster in (None, person_id) else pd.factorize(table[cluster].iloc[first])[0].astype(np.int64)
-    return _Paths(place, np.arange(start, last + 1), tuple(known), np.asarray(codes, dtype=np.int64), names, own_cluster, notes)
+    return Paths(place, np.arange(start, last + 1), tuple(known), np.asarray(codes, dtype=np.int64), names, own_cluster, notes)
 
 
 @dataclass(frozen=True)
@@ -194,7 +195,7 @@ def state_occupation(
     >>> found.loc[found["month"] == 1, ["state", "estimate"]].values.tolist()
     [['none', 0.5], ['work', 0.5]]
     """
-    paths = _paths(data, state, by, start, end, states, month, person_id, cluster)
+    paths = paths_of(data, state, by, start, end, states, month, person_id, cluster)
     parts = []
     for code, group in enumerate(paths.groups):
         inside = paths.group == code
@@ -232,7 +233,8 @@ def months_in_states(
     Estimates
         Measures "months_in_state" and "months_in_state_difference", ``state``
         beside them; over the states the means add up to the number of months.
-        ``time`` is the last month.
+        ``events`` are the people who were ever seen in the state in those
+        months. ``time`` is the last month.
 
     Raises
     ------
@@ -249,12 +251,12 @@ def months_in_states(
     >>> months_in_states(rows, by=None).table[["state", "estimate"]].values.tolist()
     [['none', 0.5], ['work', 0.5]]
     """
-    paths = _paths(data, state, by, start, end, states, month, person_id, cluster)
+    paths = paths_of(data, state, by, start, end, states, month, person_id, cluster)
     if reference is None and not isinstance(data, pd.DataFrame) and by == "arm":
         reference = data.study.reference
     if reference is not None and str(reference) not in paths.groups:
         raise UnsupportedError(f"{reference} is not a group; there are: {', '.join(paths.groups)}")
-    totals, influences, sizes = [], [], []
+    totals, influences, sizes, seen = [], [], [], []
     for code in range(len(paths.groups)):
         inside = paths.group == code
         found = _occupied(paths.place[inside], len(paths.states), None)
@@ -263,19 +265,23 @@ def months_in_states(
         totals.append(found.total)
         influences.append(whole)
         sizes.append(int((paths.place[inside] >= 0).any(axis=1).sum()))
+        later = paths.place[inside, 1:]
+        seen.append([int((later == place).any(axis=1).sum()) for place in range(len(paths.states))])
     base = None if reference is None else paths.groups.index(str(reference))
     codes = paths.cluster
     rows = []
     for code, group in enumerate(paths.groups):
         error = np.sqrt(_sizes(influences[code], codes))
-        rows += _rows("months_in_state", {"group": group}, paths.states, totals[code], error, sizes[code], tested=False)
+        rows += _rows(
+            "months_in_state", {"group": group}, paths.states, totals[code], error, sizes[code], seen[code], tested=False
+        )
     for code, group in enumerate(paths.groups):
         if base is None or code == base:
             continue
         error = np.sqrt(_sizes(influences[code] - influences[base], codes))
         contrast = {"contrast": f"{group} - {paths.groups[base]}"}
         rows += _rows("months_in_state_difference", contrast, paths.states, totals[code] - totals[base], error,
-                      sizes[code] + sizes[base], tested=True)  # fmt: skip
+                      sizes[code] + sizes[base], [a + b for a, b in zip(seen[code], seen[base], strict=True)], tested=True)  # fmt: skip
     table = pd.DataFrame(rows).assign(outcome=state, time=int(paths.months[-1]), method="Aalen-Johansen")
     return Estimates(tidy(table), "Mean months in each state",
                      f"Sums of Aalen-Johansen occupation probabilities over months {paths.months[1]} to {paths.months[-1]}; errors by "
@@ -283,12 +289,12 @@ def months_in_states(
 
 
 def _rows(
-    measure: str, who: dict[str, str], states: Sequence[str], value: Floats, error: Floats, n: int, *, tested: bool
+    measure: str, who: dict[str, str], states: Sequence[str], value: Floats, error: Floats, n: int, seen: list[int], *, tested: bool
 ) -> list[dict[str, object]]:  # fmt: skip
     with np.errstate(invalid="ignore", divide="ignore"):
         p_value = normal_p(np.where((error > 0) & tested, value / error, np.nan))
     half = np.where(error > 0, Z95 * error, np.nan)
-    return [{"measure": measure, **who, "state": s, "n": n, "estimate": value[i], "std_error": error[i],
+    return [{"measure": measure, **who, "state": s, "n": n, "events": seen[i], "estimate": value[i], "std_error": error[i],
              "conf_low": value[i] - half[i], "conf_high": value[i] + half[i], "p_value": p_value[i]}
             for i, s in enumerate(states)]  # fmt: skip
 
@@ -313,8 +319,9 @@ def state_transitions(
     -------
     Estimates
         Measure "transition", a row a group and pair of states that was seen:
-        ``from_state``, ``to_state``, ``events`` (moves), ``n`` (person-months,
-        or people, in the first state with both known), ``estimate`` (share).
+        ``from_state``, ``to_state``, ``events`` (moves), ``people`` (who made
+        one), ``n`` (person-months, or people, in the first state with both
+        known), ``estimate`` (share).
         Descriptive: person-months of one person are no independent draws, so
         there are no limits for months; between landmarks they are Wilson's,
         with ``month`` and ``to_month``.
@@ -332,7 +339,7 @@ def state_transitions(
     """
     from ips_outcomes.analysis.proportions import wilson
 
-    paths = _paths(data, state, by, start, end, states, month, person_id, None)
+    paths = paths_of(data, state, by, start, end, states, month, person_id, None)
     pairs: list[tuple[Ints, Ints, int | None, int | None]] = []
     if between is None:
         pairs.append((np.arange(len(paths.months) - 1), np.arange(1, len(paths.months)), None, None))
@@ -347,16 +354,26 @@ def state_transitions(
         inside = paths.place[paths.group == code]
         for first, second, month_from, month_to in pairs:
             came, went = inside[:, first].ravel(), inside[:, second].ravel()
+            person = np.repeat(np.arange(len(inside)), len(first))
             both = (came >= 0) & (went >= 0)
-            counts = np.bincount(came[both] * size + went[both], minlength=size * size).reshape(size, size)
+            move = came[both] * size + went[both]
+            counts = np.bincount(move, minlength=size * size).reshape(size, size)
+            # each person once a kind of move
+            kinds = np.unique(person[both] * size * size + move) % (size * size)
+            people = np.bincount(kinds, minlength=size * size).reshape(size, size)
             for a, b in zip(*np.nonzero(counts), strict=True):
                 n, moved = int(counts[a].sum()), int(counts[a, b])
                 row: dict[str, object] = {"group": group, "from_state": paths.states[a], "to_state": paths.states[b], "n": n,
-                                          "events": moved, "estimate": moved / n}  # fmt: skip
+                                          "events": moved, "people": int(people[a, b]), "estimate": moved / n}  # fmt: skip
                 if month_from is not None:
                     low, high = wilson(np.array([float(moved)]), np.array([float(n)]))
                     row |= {"month": month_from, "to_month": month_to, "conf_low": float(low[0]), "conf_high": float(high[0])}
                 rows.append(row)
-    table = pd.DataFrame(rows).assign(outcome=state, measure="transition", method="counts" if between is None else "Wilson")
+    columns = ["group", "from_state", "to_state", "n", "events", "people", "estimate"]
+    if between is not None:
+        columns += ["month", "to_month", "conf_low", "conf_high"]
+    table = pd.DataFrame(rows, columns=columns).assign(
+        outcome=state, measure="transition", method="counts" if between is None else "Wilson"
+    )
     how = "from each month to the next" if between is None else "between landmarks, Wilson's 95 % limits"
     return Estimates(tidy(table), "Moves between states", f"Shares of those in the first state, {how}", (), "forest", paths.notes)

@@ -56,8 +56,9 @@ def amounts(jobs: JobMonths, definition: Definition, given: Answer) -> Amounts:
     hundredths, unknown = hours_of(jobs.grid, given.left)
     # where the register knows no hours, those out of work are left out with those in work: a mean of zeros would be left
     told = given.observation.observed & ~without(given.observation, jobs.hour_sources)
-    told &= (given.value == 0) | ((given.value == 1) & ~unknown & ~given.blank)
-    hours = np.where(told, np.where(given.value == 1, hundredths, 0) / 100, np.nan)
+    # a course has no hours of work
+    told &= (given.work == 0) | ((given.work == 1) & ~unknown & ~given.blank)
+    hours = np.where(told, np.where(given.work == 1, hundredths, 0) / 100, np.nan)
     return Amounts(pay_nok, pay_g, hours)
 
 

@@ -9,6 +9,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from ips_outcomes.followup.benefits import benefit_rules
+from ips_outcomes.followup.courses import attending
 from ips_outcomes.followup.grid import Grid, Observation
 from ips_outcomes.followup.jobs import JobMonths, cells, counted, held_at_start
 from ips_outcomes.followup.pay import asks_pay_in_month, month_pay_rule, without, year_pay_rule
@@ -24,6 +25,8 @@ class Answer:
     """One definition over the grid: 1 yes, 0 no, -1 unknown."""
 
     value: NDArray[np.int8]
+    work: NDArray[np.int8]
+    """The same before courses are asked about: what jobs alone say."""
     observation: Observation
     unanswerable: NDArray[np.bool_]
     at_stake: NDArray[np.bool_]
@@ -48,7 +51,10 @@ def answer(jobs: JobMonths, definition: Definition, *, new_employer: bool = Fals
     is not, and open where a value is missing on which it depends. With
     ``new_employer`` only jobs count that began after month 0, with an
     employer whom the person did not have then. Jobs that a scheme names are
-    taken out first: their hours and pay count for nothing.
+    taken out first: their hours and pay count for nothing. Where education
+    counts too, attending a course makes an observed month a yes whatever the
+    jobs say; a no needs both to be a no. With ``new_employer`` only courses
+    count that began after month 0.
     """
     grid, observation = jobs.grid, jobs.observation(definition)
     chosen = _new_jobs if new_employer else _all_jobs
@@ -81,9 +87,24 @@ def answer(jobs: JobMonths, definition: Definition, *, new_employer: bool = Fals
     work = _all_of([r for r in rules if r.name != "schemes"], grid) == 1
     at_stake = work & (taken.strict != taken.lenient) & seen
     value[~decided] = -1
+    work = value.copy()
+    silence = {r.name: r.silent & seen for r in rules if r.silent.any()}
+    if definition.or_education:
+        course = attending(grid, any_day=definition.month_rule == "any_day", new=new_employer)
+        silence["education"] = (course == -1) & seen
+        if definition.if_unanswerable == "unknown":
+            # a job is enough; without one, a course that nobody could see may be what is lacking
+            unanswerable = (unanswerable & (course != 1)) | (silence["education"] & (work != 1))
+            value[(course == -1) & (work == 0)] = -1
+        else:
+            unanswerable = unanswerable | silence["education"]
+        value[(course == 1) & seen] = 1
+        at_stake &= course != 1
+        left_open = {name: where & (value == -1) for name, where in left_open.items()}
+        turned_down = {name: where & (value == 0) for name, where in turned_down.items()}
     return Answer(
-        value, observation, unanswerable, at_stake, taken.left, blank, taken.foreign_key & seen,
-        {r.name: r.silent & seen for r in rules if r.silent.any()}, left_open, turned_down,
+        value, work, observation, unanswerable, at_stake, taken.left, blank, taken.foreign_key & seen,
+        silence, left_open, turned_down,
     )  # fmt: skip
 
 

@@ -8,14 +8,15 @@ import numpy as np
 import pandas as pd
 
 from ips_outcomes.followup.amounts import Amounts, amounts
+from ips_outcomes.followup.courses import attending, completed_since, course_sources, level_sources
 from ips_outcomes.followup.crossover import crossover_of
 from ips_outcomes.followup.employed import Answer, answer
 from ips_outcomes.followup.first_job import first_job_times
-from ips_outcomes.followup.grid import BREAK, DEAD, REASONS, Grid
+from ips_outcomes.followup.grid import ABROAD, BREAK, DEAD, REASONS, Grid, Observation
 from ips_outcomes.followup.jobs import JobMonths
 from ips_outcomes.followup.jobs_held import held_jobs
 from ips_outcomes.followup.process import process_of
-from ips_outcomes.followup.states import month_states
+from ips_outcomes.followup.states import month_states, neet_months
 from ips_outcomes.loaders import Cohort
 from ips_outcomes.study import Study
 from ips_outcomes.study.conditions import subgroup_levels
@@ -40,7 +41,12 @@ class FollowUp:
         count as not in work, and, of the jobs that the primary definition
         counts, ``pay_nok`` (kroner in the month), ``pay_g`` (in twelfths of
         the G of the month) and ``weekly_hours``, missing where not known;
-        where the study names states, ``state``.
+        where the study names states, ``state``, and ``neet`` where it says
+        what that is (missing for people of other ages); where a source of
+        courses or levels is there, ``in_education`` (attends a course on the
+        16th) and ``upper_secondary_since`` (has completed upper secondary
+        school since inclusion; missing for those who had before, and where
+        that is not known).
     first_job : pandas.DataFrame
         One row a participant: ``at_risk``, ``not_at_risk_because``, ``time``
         (months), ``event`` (0 censored, 1 first job, 2 death), ``ended_by``.
@@ -144,7 +150,7 @@ def follow_up(cohort: Cohort) -> FollowUp:
     primary = answers[study.primary_definition]
     sums = amounts(jobs, study.employed[study.primary_definition], primary)
     months = _person_months(grid, answers, study.primary_definition, sums)
-    unanswered = _add_states(months, grid, answers)
+    unanswered = _add_states(months, grid, answers) + _add_education(months, grid, primary.observation)
     first = first_job_times(grid, jobs, study.employed[study.primary_definition], primary)
     held, after, followed_jobs = held_jobs(grid, primary, first)
     baseline = _baseline(grid, primary)
@@ -165,12 +171,40 @@ def _add_states(months: pd.DataFrame, grid: Grid, answers: dict[str, Answer]) ->
     months["state"] = pd.Categorical.from_codes(found.ravel(), list(study.states.names))
     window = slice(grid.zero + 1, None)
     total = found[:, window].size
-    return [
+    counted: list[dict[str, object]] = []
+    if study.states.neet is not None:
+        neet, unknown = neet_months(grid, found, study.states)
+        months["neet"] = _nullable(neet)
+        people = len(unknown)
+        counted.append({
+            "source": "states", "rule": "age not known, so that NEET is not known", "unit": "people", "count": int(unknown.sum()),
+            "total": people, "share": float(unknown.mean()) if people else float("nan"),
+            "severity": "warning" if unknown.any() else "note", "action": "left out of NEET", "set_aside": 0, "example_rows": "",
+        })  # fmt: skip
+    return counted + [
         {"source": "states", "rule": f"state not known, as nothing answers: {name}", "unit": "person-months",
          "count": int(cells[:, window].sum()), "total": total, "share": float(cells[:, window].mean()) if total else float("nan"),
          "severity": "warning" if cells[:, window].any() else "note", "action": "not observed", "set_aside": 0, "example_rows": ""}
         for name, cells in unanswered.items()
     ]  # fmt: skip
+
+
+def _add_education(months: pd.DataFrame, grid: Grid, observation: Observation) -> list[dict[str, object]]:
+    """Courses and completed school by month, while people are alive and resident; people whose school is not known, counted."""
+    study = grid.cohort.study
+    gone = np.isin(observation.reason, (DEAD, ABROAD))
+    if course_sources(study):
+        months["in_education"] = _nullable(np.where(gone, -1, attending(grid, any_day=False)))
+    if not level_sources(study):
+        return []
+    months["upper_secondary_since"] = _nullable(np.where(gone, -1, completed_since(grid)))
+    unknown = grid.cohort.participants["upper_secondary"].isna().to_numpy()
+    return [{
+        "source": "follow-up", "rule": "education at inclusion not known, so that completed school since then is not known",
+        "unit": "people", "count": int(unknown.sum()), "total": len(unknown),
+        "share": float(unknown.mean()) if len(unknown) else float("nan"), "severity": "warning" if unknown.any() else "note",
+        "action": "left out of completed school", "set_aside": 0, "example_rows": "",
+    }]  # fmt: skip
 
 
 def _nullable(value: np.ndarray) -> pd.arrays.BooleanArray:
@@ -252,6 +286,7 @@ _SILENT = {
     "pay_in_year": "pay in the twelve months: one of them is not seen by a register of pay, or the month is 1 to 11",
     "hours": "hours: the month's register does not know them",
     "schemes": "schemes: no scheme delivery speaks for the month",
+    "education": "education: no delivery of courses speaks for the month",
     "without": "{}: no delivery of this benefit speaks for the month",
     "not_above": "{}: no delivery of this benefit speaks for the month, or for month 0",
 }
@@ -317,6 +352,10 @@ def _counted(
                     "unknown for this definition", "warning", "person-months")  # fmt: skip
         for rule, cells in given.turned_down.items():
             add(f"definition {name}", _words(_TURNED_DOWN, rule), int(cells[:, window].sum()), seen, "counts as no", "note",
+                "person-months")  # fmt: skip
+        if definition.or_education:
+            alone = (given.value == 1) & (given.work != 1)
+            add(f"definition {name}", "a yes by a course alone", int(alone[:, window].sum()), seen, "counts as yes", "note",
                 "person-months")  # fmt: skip
         if definition.wage_subsidy != "keep":
             add(f"definition {name}", "months at stake between strict and lenient", int(given.at_stake[:, window].sum()),

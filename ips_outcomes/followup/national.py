@@ -84,7 +84,7 @@ def count_months(
     Raises
     ------
     UnsupportedError
-        If a definition looks at hours, pay or benefits.
+        If a definition looks at hours, pay, benefits or courses.
     DataError
         If an extract is not what the study file says.
 

@@ -8,11 +8,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ips_outcomes.followup.benefits import benefit_sources
+from ips_outcomes.followup.courses import attending
 from ips_outcomes.followup.employed import Answer
 from ips_outcomes.followup.grid import ABROAD, DEAD, Grid, Observation
 from ips_outcomes.study.states import StateRule, States
 
-__all__ = ["month_states"]
+__all__ = ["month_states", "neet_months"]
 
 Flags = NDArray[np.int8]
 
@@ -48,6 +49,19 @@ def month_states(
     return found, unanswered
 
 
+def neet_months(grid: Grid, found: NDArray[np.int8], states: States) -> tuple[Flags, NDArray[np.bool_]]:
+    """1 where somebody young is in no active state, 0 where in one, -1 where nothing can be said; and whose age is not known."""
+    neet = states.neet
+    if neet is None:
+        raise ValueError("the study does not say what NEET is")
+    names = states.names
+    age = grid.cohort.participants["age"].to_numpy(dtype=float, na_value=np.nan)
+    value = np.where(np.isin(found, [names.index(n) for n in neet.active]), 0, 1).astype(np.int8)
+    value[np.isin(found, [names.index(n) for n in ("abroad", "dead", "not_observed")])] = -1
+    value[~(age < neet.age_below)] = -1
+    return value, np.isnan(age)
+
+
 def _holds(grid: Grid, answers: Mapping[str, Answer], rule: StateRule) -> Flags:
     """1, 0, or -1 where no source speaks for the month."""
     if rule.employed is not None:
@@ -60,10 +74,7 @@ def _holds(grid: Grid, answers: Mapping[str, Answer], rule: StateRule) -> Flags:
     if rule.schemes is not None:
         spells = grid.cohort.programmes
         return _spells(grid, spells[spells["scheme"].isin(rule.schemes)], study.sources_of("programmes"))
-    courses = grid.cohort.education
-    courses = courses[courses["record"] == "course"]
-    sources = [s for s in study.sources_of("education") if study.layouts[s].constants.get("record") == "course"]
-    return _spells(grid, courses, sources)
+    return attending(grid, any_day=False)
 
 
 def _spells(grid: Grid, spells, sources: list[str]) -> Flags:  # type: ignore[no-untyped-def]

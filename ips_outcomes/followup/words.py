@@ -118,7 +118,7 @@ def refuse_sums(name: str, definition: Definition) -> None:
     Raises
     ------
     UnsupportedError
-        If the definition looks at hours, pay or benefits.
+        If the definition looks at hours, pay, benefits or courses.
     """
     rules = {
         'month_rule = "paid_in_month"': definition.month_rule == "paid_in_month",
@@ -128,11 +128,12 @@ def refuse_sums(name: str, definition: Definition) -> None:
         "minimum_yearly_pay_g": definition.minimum_yearly_pay_g is not None,
         "without_benefits": bool(definition.without_benefits),
         "benefits_not_above_inclusion": bool(definition.benefits_not_above_inclusion),
+        "or_education": definition.or_education,
     }
     asked = [rule for rule, there in rules.items() if there]
     if asked:
         raise UnsupportedError(
-            f"employed.{name} has {' and '.join(asked)}, and words of months hold no hours, pay or benefits: "
+            f"employed.{name} has {' and '.join(asked)}, and words of months hold no hours, pay, benefits or courses: "
             "leave the rule out, or use follow_up"
         )
 

@@ -6,7 +6,7 @@ five functions below, so that a new chapter is a new file and a line in `CHAPTER
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 import pandas as pd
@@ -14,7 +14,15 @@ import pandas as pd
 from ips_outcomes.estimates import Estimates
 from ips_outcomes.followup import FollowUp
 from ips_outcomes.loaders import Cohort
-from ips_outcomes.reporting import crossover_chapter, services_chapter, staying_answers, staying_chapter, staying_release
+from ips_outcomes.reporting import (
+    crossover_chapter,
+    education_chapter,
+    services_chapter,
+    states_chapter,
+    staying_answers,
+    staying_chapter,
+    staying_release,
+)
 from ips_outcomes.reporting.figures import Canvas
 from ips_outcomes.reporting.gallery import Plan
 from ips_outcomes.reporting.suppression import Profile
@@ -22,7 +30,7 @@ from ips_outcomes.reporting.tables import Shown
 from ips_outcomes.reporting.words import Words
 from ips_outcomes.study import Study
 
-__all__ = ["CHAPTERS", "Answers", "Chapter", "ask", "release"]
+__all__ = ["CHAPTERS", "Answers", "Chapter", "ask", "person_level", "place_after", "release"]
 
 #: Estimates and tables by name; the name is that of the file in ``tables/``.
 Answers = Mapping[str, Estimates | pd.DataFrame]
@@ -37,7 +45,7 @@ class Chapter:
     name : str
         The section's id; its title is the word ``section.<name>``.
     after : str
-        Id of the section that it follows.
+        Id of the section that it follows; of a chapter that a study lacks, that chapter's own place.
     answers : callable
         Of study, cohort and follow-up. Nothing where the study does not have
         what the chapter is about; comparisons are absent where
@@ -50,6 +58,9 @@ class Chapter:
         by name, and paragraphs at the section's head.
     folded : tuple of str
         Tables that stand folded at the section's end.
+    internal : frozenset of str
+        Answers, and the figures of the same names, that hold single people:
+        they stand in internal/ alone, whatever the profile.
     """
 
     name: str
@@ -60,6 +71,7 @@ class Chapter:
     tables: Callable[[Study, Answers, Canvas], dict[str, Shown]]
     sentences: Callable[[Study, Answers, Canvas], list[str]]
     folded: tuple[str, ...] = ()
+    internal: frozenset[str] = frozenset()
 
 
 #: In the order of the page.
@@ -70,6 +82,10 @@ CHAPTERS: tuple[Chapter, ...] = (
             crossover_chapter.tables, crossover_chapter.sentences),
     Chapter("services", "subgroups", services_chapter.answers, services_chapter.release, services_chapter.plans,
             services_chapter.tables, services_chapter.sentences),
+    Chapter("states", "first-job", states_chapter.answers, states_chapter.release, states_chapter.plans, states_chapter.tables,
+            states_chapter.sentences, ("state_flows", "state_transitions"), frozenset({states_chapter.PERSON_LEVEL})),
+    Chapter("education", "states", education_chapter.answers, education_chapter.release, education_chapter.plans,
+            education_chapter.tables, education_chapter.sentences),
 )  # fmt: skip
 
 
@@ -80,7 +96,21 @@ def ask(study: Study, cohort: Cohort, followed: FollowUp) -> dict[str, Answers]:
 
 
 def release(asked: Mapping[str, Answers], profile: Profile, words: Words) -> dict[str, Answers]:
-    """The answers of every chapter as they may leave."""
+    """The answers of every chapter as they may leave: under any profile without those of single people."""
+    kept = {name: {k: v for k, v in answers.items() if k not in person_level()} for name, answers in asked.items()}
     if profile.threshold == 0:
-        return dict(asked)
-    return {c.name: c.release(asked[c.name], profile, words) for c in CHAPTERS if c.name in asked}
+        return dict(kept)
+    return {c.name: c.release(kept[c.name], profile, words) for c in CHAPTERS if c.name in kept}
+
+
+def person_level() -> frozenset[str]:
+    """Names of the answers and figures of every chapter that hold single people."""
+    return frozenset().union(*(chapter.internal for chapter in CHAPTERS))
+
+
+def place_after(after: str, sections: Sequence[str]) -> int:
+    """How many sections stand before a chapter that follows ``after``."""
+    homes = {chapter.name: chapter.after for chapter in CHAPTERS}
+    while after not in sections and after in homes:
+        after = homes[after]
+    return sections.index(after) + 1 if after in sections else len(sections)

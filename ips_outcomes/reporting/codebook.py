@@ -12,6 +12,7 @@ from ips_outcomes.followup import FollowUp
 from ips_outcomes.followup.grid import REASONS
 from ips_outcomes.loaders.schemas import SCHEMAS
 from ips_outcomes.reporting.definition_words import every_setting
+from ips_outcomes.reporting.state_words import state_labels
 from ips_outcomes.reporting.words import Words, words
 from ips_outcomes.study.conditions import UNKNOWN
 
@@ -66,6 +67,15 @@ _PERSON = Entry("person_id", "text", "The participant's pseudonymous key")
 _ARM = Entry("arm", "text", "Arm")
 _NOT_AT_RISK = "not at risk of a first job"
 _UNKNOWN = "not known"
+
+#: Columns of person-months that depend on the study's sources.
+_OF_SOURCES = (
+    Entry("in_education", "yes/no", "Attends a course on the 16th", missing="no delivery of courses speaks for the month, or dead or abroad"),
+    Entry("upper_secondary_since", "yes/no", "Has completed upper secondary school since inclusion",
+          missing="completed or not known at inclusion, month before 0, after the delivery's last date, or dead or abroad"),
+    Entry("neet", "yes/no", "Not in employment, education or training, by the study file's states",
+          missing="of another age at inclusion, or the state is dead, abroad or not observed"),
+)  # fmt: skip
 
 #: Every column that does not depend on the study, by table. Definitions and subgroups are added by `codebook`.
 CODEBOOK: dict[str, tuple[Entry, ...]] = {
@@ -171,6 +181,11 @@ def _of_study(followed: FollowUp, say: Words) -> dict[str, list[Entry]]:
         Entry("weekly_hours", "number", f"Agreed weekly hours: {of_jobs}", "hours a week",
               "from 0; 0 where the answer is no", _WHY + _NO_HOURS, reasons=True, left_open=_NO_HOURS),
     ]  # fmt: skip
+    if study.states is not None:
+        labels = state_labels(study, say)
+        months.append(Entry("state", "text", "The one state of the month, by the study file's ordered rule",
+                            values="; ".join(f"{state}: {label}" for state, label in labels.items())))  # fmt: skip
+    months += [entry for entry in _OF_SOURCES if entry.column in followed.person_months]
     for name, group in study.subgroups.items():
         # where each value of a column is a level, the data says which there are
         named = group.labels or group.ordered(followed.baseline[name].tolist())

@@ -67,7 +67,7 @@ def every_setting(definition: Definition, say: Words) -> list[str]:
             continue
         if name == "month_rule":
             lines.append(say(f"month_rule.{value}"))
-        elif name in ("wage_subsidy", "if_unanswerable", "work_practice_subtracts"):
+        elif name in ("wage_subsidy", "if_unanswerable", "work_practice_subtracts", "or_education"):
             lines.append(say(f"codebook.{name}_{setting_text(value, say)}"))
         elif name == "without_benefits":
             lines.append(say("codebook.without_benefits", value=", ".join(_benefits(value, say, "codebook"))))

@@ -17,7 +17,7 @@ from ips_outcomes.estimates import Estimates
 from ips_outcomes.reporting import numbers, style
 from ips_outcomes.reporting.words import Words, words
 
-__all__ = ["Canvas", "curve", "dots", "draw_estimates", "observation", "steps"]
+__all__ = ["Canvas", "blocks", "curve", "dots", "draw_estimates", "month_ticks", "observation", "steps"]
 
 
 @dataclass(frozen=True)
@@ -51,7 +51,8 @@ def _percent_axis(axes: Axes, values: np.ndarray, *, axis: str = "y") -> None:
         axes.xaxis.set_major_formatter(formatter)
 
 
-def _month_ticks(axes: Axes, first: int, last: int, *, every: int) -> list[int]:
+def month_ticks(axes: Axes, first: int, last: int, *, every: int) -> list[int]:
+    """Ticks at whole years or half years, and at the last month."""
     ticks = [m for m in range(-240, 241, every) if first <= m <= last]
     if last not in ticks:
         # the last month is always named; a tick that would touch it gives way
@@ -119,7 +120,7 @@ def curve(rates: Estimates, canvas: Canvas, *, programme_end: int | None = None,
         axes.text(programme_end / 2, 0.985, canvas.words("axis.programme"), transform=axes.get_xaxis_transform(), ha="center",
                   va="top", fontsize=8, color=style.MUTED)  # fmt: skip
     axes.axvline(0, color=style.MUTED, linewidth=1)
-    ticks = _month_ticks(axes, first, last, every=12 if canvas.narrow else 6)
+    ticks = month_ticks(axes, first, last, every=12 if canvas.narrow else 6)
     axes.set_xlabel(canvas.words("axis.months"))
     _legend(axes, canvas, arms)
     below = figure.add_subplot(grid[1])
@@ -137,7 +138,7 @@ def _source_strip(axes: Axes, canvas: Canvas, sources: pd.DataFrame, xlim: tuple
     floor = np.zeros(len(months))
     for system in systems:
         share = sources[sources["source_system"] == system].set_index("month")["share"].reindex(months).fillna(0).to_numpy(float)
-        _blocks(axes, months, floor, floor + share, colours[system])
+        blocks(axes, months, floor, floor + share, colours[system])
         floor = floor + share
     axes.set_xlim(*xlim)
     axes.set_ylim(0, 1)
@@ -149,7 +150,7 @@ def _source_strip(axes: Axes, canvas: Canvas, sources: pd.DataFrame, xlim: tuple
                   ha="right", va="center", fontsize=7.0 if canvas.narrow else 8.0, color=style.MUTED)  # fmt: skip
 
 
-def _blocks(axes: Axes, months: np.ndarray, low: np.ndarray, high: np.ndarray, colour: str, label: str | None = None) -> None:
+def blocks(axes: Axes, months: np.ndarray, low: np.ndarray, high: np.ndarray, colour: str, label: str | None = None) -> None:
     """Stacked blocks a month wide, without the hairlines that touching bars leave."""
     edges = np.append(months - 0.5, months[-1] + 0.5)
     axes.stairs(
@@ -178,7 +179,7 @@ def difference_curve(contrasts: Estimates, canvas: Canvas, *, programme_end: int
     axes.axvline(0, color=style.MUTED, linewidth=1)
     axes.grid(axis="y")
     axes.yaxis.set_major_formatter(FuncFormatter(lambda v, _: numbers.decimal(v, 0)))
-    _month_ticks(axes, first, last, every=12 if canvas.narrow else 6)
+    month_ticks(axes, first, last, every=12 if canvas.narrow else 6)
     axes.set_xlabel(canvas.words("axis.months"))
     if len(compared) > 1:
         # a legend takes the title's place
@@ -209,7 +210,7 @@ def steps(incidence: Estimates, canvas: Canvas, *, axis: str = "axis.months") ->
     tops = table["conf_high"].fillna(table["estimate"]).to_numpy(float)
     _percent_axis(axes, tops)
     axes.grid(axis="y")
-    ticks = _month_ticks(axes, 0, last, every=12 if canvas.narrow else 6)
+    ticks = month_ticks(axes, 0, last, every=12 if canvas.narrow else 6)
     axes.set_xlabel(canvas.words(axis))
     _legend(axes, canvas, arms)
     below = figure.add_subplot(grid[1])
@@ -300,13 +301,13 @@ def observation(table: pd.DataFrame, canvas: Canvas, first: int, last: int) -> F
         values = counts[reason].to_numpy(float)
         if not values.any():
             continue
-        _blocks(axes, months, floor, floor + values, style.REASONS[reason], canvas.words.label("reason", reason))
+        blocks(axes, months, floor, floor + values, style.REASONS[reason], canvas.words.label("reason", reason))
         floor = floor + values
     axes.axvline(0, color=style.MUTED, linewidth=1)
     axes.set_ylim(0, max(1.0, floor.max() * 1.15))
     axes.yaxis.set_major_locator(MaxNLocator(5, integer=True))
     axes.grid(axis="y")
-    _month_ticks(axes, first, last, every=12 if canvas.narrow else 6)
+    month_ticks(axes, first, last, every=12 if canvas.narrow else 6)
     axes.set_xlabel(canvas.words("axis.months"))
     axes.set_title(canvas.words("axis.not_observed"), fontweight="normal", color=style.MUTED)
     drawn = [r for r in reasons if counts[r].any()]

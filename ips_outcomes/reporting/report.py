@@ -150,9 +150,14 @@ def _write_side(
 ) -> dict[str, tuple[Plan, dict[str, bytes], Drawn]]:
     """One folder: page, figures with their tables, tables."""
     (folder / "figures").mkdir(parents=True)
+    alone = chapters.person_level()
     for name, table in csv_tables(results).items():
-        write_csv(table, folder / "tables" / f"{name}.csv")
+        # a table of single people stands beside its figure, in internal/
+        if name not in alone:
+            write_csv(table, folder / "tables" / f"{name}.csv")
     drawn = drawn or _draw(study, results)
+    if audience != "internal":
+        drawn = {name: made for name, made in drawn.items() if name not in alone}
     for name, (plan, files, _) in drawn.items():
         write_csv(plan.table, folder / "figures" / f"{name}.csv")
         for kind, content in files.items():
@@ -232,7 +237,7 @@ def _sections(
         own, names = chapter.tables(study, answers, canvas), [p.name for p in chapter.plans(study, answers, canvas)]
         tables = {**tables, **own}
         shown = [name for name in own if name not in chapter.folded]
-        place = next((i for i, s in enumerate(made) if s["id"] == chapter.after), len(made) - 1)
-        made.insert(place + 1, section(chapter.name, say(f"section.{chapter.name}"), names, shown, list(chapter.folded),
-                                       chapter.sentences(study, answers, canvas)))  # fmt: skip
+        place = chapters.place_after(chapter.after, [s["id"] for s in made])
+        made.insert(place, section(chapter.name, say(f"section.{chapter.name}"), names, shown, list(chapter.folded),
+                                   chapter.sentences(study, answers, canvas)))  # fmt: skip
     return [s for s in made if s["parts"] or s["folded"] or s["intro"]]

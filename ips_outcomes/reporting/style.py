@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-__all__ = ["GRID", "INK", "MUTED", "PAPER", "arm_styles", "rc", "source_colours"]
+__all__ = ["GRID", "INK", "MUTED", "PAPER", "arm_styles", "rc", "source_colours", "state_colours"]
 
 #: Okabe and Ito's colours, told apart with every common kind of colour vision.
 ARM_COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7")
@@ -16,6 +16,16 @@ REASONS = {
     "dead": "#3f4c5c", "abroad": "#56B4E9", "not_linked": "#E69F00", "before_source": "#c8ced6",
     "after_extraction": "#9aa5b1", "file_missing": "#CC79A7", "blank": "#F0E442",
 }  # fmt: skip
+
+#: States of a study in their order, work at the bottom: neighbours differ in lightness as well, for print without colours.
+STATES = ("#0072B2", "#56B4E9", "#009E73", "#D55E00", "#E69F00", "#F0E442", "#CC79A7", "#8c564b", "#7a6f9b", "#c8b88a")
+ALWAYS = {"none": "#d3d9e0", "abroad": "#9aa5b1", "dead": "#3f4c5c", "not_observed": "#f4f6f8", "hidden": "#ffffff"}
+
+
+def state_colours(states: list[str]) -> dict[str, str]:
+    """Colour of each state, by its place in the study file; those that every study has are grey."""
+    own = [state for state in states if state not in ALWAYS]
+    return {state: ALWAYS.get(state) or STATES[own.index(state) % len(STATES)] for state in states}
 
 
 def arm_styles(arms: list[str]) -> dict[str, dict[str, Any]]:

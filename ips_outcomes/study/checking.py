@@ -86,9 +86,7 @@ def _check_sources_together(study: Study, layouts: dict[str, Layout], add: Add) 
         check_subgroup_sources(study, layouts, add)
     _check_benefits(study, layouts, add)
     _check_crossover(study, set(tables), add)
-    if study.follow_up.education == "register" and not any(
-        layout.constants.get("record") == "highest" for layout in layouts.values()
-    ):
+    if study.follow_up.education == "register" and not _delivers(layouts, "highest"):
         add(("follow_up", "education"), "no source says which education people have",
             'add a source of highest education, or say education = "trial"')  # fmt: skip
     if not {"jobs", "job_months"} & set(tables):
@@ -134,8 +132,7 @@ def _check_states(study: Study, layouts: dict[str, Layout], delivered: set[str],
                 "no source says who is on a scheme",
                 "add a source of schemes, or leave the state out",
             )
-        courses = any(layout.table == "education" and layout.constants.get("record") == "course" for layout in layouts.values())
-        if rule.course and not courses:
+        if rule.course and not _delivers(layouts, "course"):
             add(
                 ("states", name, "course"),
                 "no source says who attends a course",
@@ -288,4 +285,12 @@ def _check_benefits(study: Study, layouts: dict[str, Layout], add: Add) -> None:
                 if benefit not in delivered:
                     add(("employed", label, key, benefit), f"no source delivers {benefit}",
                         "add one, or leave the benefit out of the definition")  # fmt: skip
+        if definition.or_education and not _delivers(layouts, "course"):
+            add(("employed", label, "or_education"), "no source says who attends a course",
+                "add a source of courses, or leave education out of the definition")  # fmt: skip
     _check_states(study, layouts, delivered, add)
+
+
+def _delivers(layouts: dict[str, Layout], record: str) -> bool:
+    """Whether some source of education holds courses, or levels."""
+    return any(layout.table == "education" and layout.constants.get("record") == record for layout in layouts.values())

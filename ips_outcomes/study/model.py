@@ -44,7 +44,7 @@ Delimiter = Annotated[str, AfterValidator(_one_mark)]
 #: Words that person-month tables use for columns of their own.
 RESERVED = {
     "person_id", "arm", "month", "calendar_month", "observed", "reason", "source_system",
-    "crosses_2015_break", "pay_nok", "pay_g", "weekly_hours", "state", *BASELINE_COLUMNS,
+    "crosses_2015_break", "pay_nok", "pay_g", "weekly_hours", "state", "in_education", "upper_secondary_since", "neet", *BASELINE_COLUMNS,
 }  # fmt: skip
 
 
@@ -194,7 +194,8 @@ class Definition(_Strict):
     against the mean of their G, from month 12 on); ``without_benefits`` (a
     month on the benefit at this degree or more does not count; 0 is any
     degree); ``benefits_not_above_inclusion`` (a month at a higher degree than
-    in month 0 does not count).
+    in month 0 does not count); ``or_education`` (attending a course makes a
+    month a yes as well: work or education).
     """
 
     label: str
@@ -210,6 +211,7 @@ class Definition(_Strict):
     wage_subsidy: Literal["strict", "lenient", "keep"] = "strict"
     work_practice_subtracts: bool = False
     if_unanswerable: Literal["unknown", "skip"] = "unknown"
+    or_education: bool = False
 
 
 class EngineSettings(_Strict):

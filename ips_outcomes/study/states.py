@@ -8,7 +8,7 @@ from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from ips_outcomes.study.layout import Benefit
 
-__all__ = ["ALWAYS", "StateRule", "States"]
+__all__ = ["ALWAYS", "Neet", "StateRule", "States"]
 
 Name = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]*$")]
 
@@ -40,6 +40,19 @@ class StateRule(BaseModel):
         return self
 
 
+class Neet(BaseModel):
+    """Not in employment, education or training: the young whose month is in none of the ``active`` states.
+
+    Asked of people younger than ``age_below`` at the index date, in months
+    whose state is known, while they are alive and resident.
+    """
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    age_below: Annotated[int, Field(ge=16, le=120)] = 30
+    active: Annotated[tuple[Name, ...], Field(min_length=1)]
+
+
 class States(BaseModel):
     """The states of a study, in the order in which they are asked.
 
@@ -52,13 +65,15 @@ class States(BaseModel):
 
     order: Annotated[tuple[Name, ...], Field(min_length=1)]
     rules: Annotated[dict[Name, StateRule], Field(min_length=1)]
+    neet: Neet | None = None
 
     @model_validator(mode="before")
     @classmethod
     def _tables_are_rules(cls, given: object) -> object:
         # [states.aap] stands beside order, so that a state reads like a subgroup
         if isinstance(given, dict) and "rules" not in given:
-            return {"order": given.get("order", ()), "rules": {k: v for k, v in given.items() if k != "order"}}
+            own = {k: given[k] for k in ("order", "neet") if k in given}
+            return {"order": (), **own, "rules": {k: v for k, v in given.items() if k not in own}}
         return given
 
     @model_validator(mode="after")
@@ -74,6 +89,21 @@ class States(BaseModel):
         labels = [rule.label for rule in self.rules.values()]
         if len(set(labels)) < len(labels):
             raise ValueError("each state needs a label of its own")
+        return self
+
+    @model_validator(mode="after")
+    def _active_states_come_first(self) -> States:
+        if self.neet is None:
+            return self
+        strange = sorted(set(self.neet.active) - set(self.order))
+        if strange:
+            raise ValueError(f"neet: {', '.join(strange)} is no state of this study")
+        number = len(set(self.neet.active))
+        if set(self.order[:number]) != set(self.neet.active):
+            # a student on a benefit would be in the benefit's state, and count as out of education
+            raise ValueError(
+                "neet: the active states come first in order, or a month in one of them and in another state is lost"
+            )
         return self
 
     @property
