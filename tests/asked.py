@@ -84,6 +84,9 @@ ASKED: dict[str, Asked] = {
     "bootstrap_curves": Asked("months", {"outcome": "works", "reference": "control", "replicates": 200}, drawn=True),
     "randomisation_test": Asked("times", {"statistic": "log_rank", "reference": "control", "permutations": 200}, drawn=True),
     "trends": Asked("months", {"outcome": "works", "reference": "control", "start": 3, "end": 8}),
+    "piecewise_trends": Asked("months", {"outcome": "works", "reference": "control", "start": 1, "knot": 4, "end": 8}),
+    "history_check": Asked("months", {"outcome": "works", "reference": "control", "start": 1, "end": 8}),
+    "period_adjusted_rates": Asked("months", {"outcome": "works", "reference": "control", "at": [2, 8]}),
 }
 
 
@@ -119,7 +122,10 @@ def months(seed: int = 1, n: int = 240) -> pd.DataFrame:
     long["month"] = np.tile(np.arange(1, 9), n)
     lasting = np.repeat(rng.normal(0, 1, n) + 0.5 * np.repeat(rng.normal(0, 1, 40), 1)[table["employer"].to_numpy()], 8)
     risk = -1.5 + 0.12 * long["month"] + 0.6 * long["ips"] + 0.5 * (long["site"] == "a") + lasting
-    return long.assign(works=(rng.random(len(long)) < 1 / (1 + np.exp(-risk))).astype(int))
+    # month 0 is January to August 2014, so that some months lie on both sides of January 2015
+    since = long["person_id"] % 8 + long["month"]
+    return long.assign(works=(rng.random(len(long)) < 1 / (1 + np.exp(-risk))).astype(int),
+                       calendar_month=(2014 + since // 12) * 100 + since % 12 + 1)  # fmt: skip
 
 
 def data_for(name: str) -> pd.DataFrame:
