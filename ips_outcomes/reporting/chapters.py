@@ -14,6 +14,7 @@ import pandas as pd
 from ips_outcomes.estimates import Estimates
 from ips_outcomes.followup import FollowUp
 from ips_outcomes.loaders import Cohort
+from ips_outcomes.reporting import break_chapter, trend_chapter, variants_chapter
 from ips_outcomes.reporting.figures import Canvas
 from ips_outcomes.reporting.gallery import Plan
 from ips_outcomes.reporting.suppression import Profile
@@ -62,7 +63,15 @@ class Chapter:
 
 
 #: In the order of the page.
-CHAPTERS: tuple[Chapter, ...] = ()
+CHAPTERS: tuple[Chapter, ...] = (
+    Chapter("trend", "employment", trend_chapter.answers, trend_chapter.release, trend_chapter.plans, trend_chapter.tables,
+            trend_chapter.sentences),
+    # both follow the landmarks, and the one that is put there last comes first
+    Chapter("break", "landmarks", break_chapter.answers, break_chapter.release, break_chapter.plans, break_chapter.tables,
+            break_chapter.sentences),
+    Chapter("variants", "landmarks", variants_chapter.answers, variants_chapter.release, variants_chapter.plans,
+            variants_chapter.tables, variants_chapter.sentences),
+)  # fmt: skip
 
 
 def ask(study: Study, cohort: Cohort, followed: FollowUp) -> dict[str, Answers]:

@@ -17,7 +17,18 @@ from ips_outcomes.estimates import Estimates
 from ips_outcomes.reporting import numbers, style
 from ips_outcomes.reporting.words import Words, words
 
-__all__ = ["Canvas", "curve", "dots", "draw_estimates", "observation", "steps"]
+__all__ = [
+    "Canvas",
+    "arms_legend",
+    "curve",
+    "dots",
+    "draw_estimates",
+    "month_ticks",
+    "observation",
+    "percent_axis",
+    "steps",
+    "under_table",
+]
 
 
 @dataclass(frozen=True)
@@ -39,7 +50,8 @@ class Canvas:
         return style.arm_styles(list(self.arms))
 
 
-def _percent_axis(axes: Axes, values: np.ndarray, *, axis: str = "y") -> None:
+def percent_axis(axes: Axes, values: np.ndarray, *, axis: str = "y") -> None:
+    """Per cent from 0 to a little above the largest value."""
     top = np.nanmax(values) if np.isfinite(values).any() else 1.0
     top = min(1.0, np.ceil(top * 10 + 0.2) / 10)
     formatter = FuncFormatter(lambda v, _: f"{v * 100:.0f} %")
@@ -51,7 +63,8 @@ def _percent_axis(axes: Axes, values: np.ndarray, *, axis: str = "y") -> None:
         axes.xaxis.set_major_formatter(formatter)
 
 
-def _month_ticks(axes: Axes, first: int, last: int, *, every: int) -> list[int]:
+def month_ticks(axes: Axes, first: int, last: int, *, every: int) -> list[int]:
+    """Ticks at whole half-years or years, and at the last month."""
     ticks = [m for m in range(-240, 241, every) if first <= m <= last]
     if last not in ticks:
         # the last month is always named; a tick that would touch it gives way
@@ -61,7 +74,8 @@ def _month_ticks(axes: Axes, first: int, last: int, *, every: int) -> list[int]:
     return ticks
 
 
-def _legend(axes: Axes, canvas: Canvas, arms: list[str], *, lines: bool = True) -> None:
+def arms_legend(axes: Axes, canvas: Canvas, arms: list[str], *, lines: bool = True) -> None:
+    """The arms' names over the picture."""
     handles = []
     for arm in arms:
         look = canvas.styles[arm]
@@ -71,7 +85,7 @@ def _legend(axes: Axes, canvas: Canvas, arms: list[str], *, lines: bool = True) 
                 handlelength=2.6)  # fmt: skip
 
 
-def _under_table(axes: Axes, canvas: Canvas, title: str, rows: dict[str, list[str]], ticks: list[int], xlim: tuple[float, float]
+def under_table(axes: Axes, canvas: Canvas, title: str, rows: dict[str, list[str]], ticks: list[int], xlim: tuple[float, float]
                  ) -> None:  # fmt: skip
     """Numbers lined up under the axis, one row an arm."""
     axes.set_xlim(*xlim)
@@ -94,8 +108,14 @@ def _at(table: pd.DataFrame, arm: str, months: list[int], column: str, month: st
     return [numbers.count(v) for v in rows]
 
 
-def curve(rates: Estimates, canvas: Canvas, *, programme_end: int | None = None, sources: pd.DataFrame | None = None) -> Figure:
-    """Monthly shares by arm with bands; numbers observed and the register behind each month below."""
+def curve(
+    rates: Estimates, canvas: Canvas, *, programme_end: int | None = None, sources: pd.DataFrame | None = None,
+    composite: Estimates | None = None,
+) -> Figure:  # fmt: skip
+    """Monthly shares by arm with bands; numbers observed and the register behind each month below.
+
+    A thin line shows the composite, in which the dead are not in work.
+    """
     table = rates.table
     first, last = int(table["month"].min()), int(table["month"].max())
     arms = [a for a in canvas.arms if (table["group"] == a).any()]
@@ -103,7 +123,6 @@ def curve(rates: Estimates, canvas: Canvas, *, programme_end: int | None = None,
     heights = [6.2, 0.34 * (len(arms) + 1), 0.34] if sources is not None else [6.2, 0.34 * (len(arms) + 1)]
     grid = figure.add_gridspec(len(heights), 1, height_ratios=heights, hspace=0.02)
     axes = figure.add_subplot(grid[0])
-    ends = []
     for arm in arms:
         rows = table[table["group"] == arm].sort_values("month")
         x, y = rows["month"].to_numpy(float), rows["estimate"].to_numpy(float)
@@ -111,20 +130,22 @@ def curve(rates: Estimates, canvas: Canvas, *, programme_end: int | None = None,
         axes.fill_between(x, rows["conf_low"].to_numpy(float), rows["conf_high"].to_numpy(float), color=look["color"],
                           alpha=0.15, linewidth=0)  # fmt: skip
         axes.plot(x, y, color=look["color"], linestyle=look["linestyle"], linewidth=2)
-        ends.append((last, y[-1], canvas.arms[arm], look["color"]))
-    _percent_axis(axes, table["conf_high"].to_numpy(float))
+        if composite is not None:
+            rows = composite.table[composite.table["group"] == arm].sort_values("month")
+            axes.plot(rows["month"].to_numpy(float), rows["estimate"].to_numpy(float), color=style.INK, linewidth=0.8)
+    percent_axis(axes, table["conf_high"].to_numpy(float))
     axes.grid(axis="y")
     if programme_end is not None:
         axes.axvspan(0, programme_end, color=style.SHADE, linewidth=0, zorder=0)
         axes.text(programme_end / 2, 0.985, canvas.words("axis.programme"), transform=axes.get_xaxis_transform(), ha="center",
                   va="top", fontsize=8, color=style.MUTED)  # fmt: skip
     axes.axvline(0, color=style.MUTED, linewidth=1)
-    ticks = _month_ticks(axes, first, last, every=12 if canvas.narrow else 6)
+    ticks = month_ticks(axes, first, last, every=12 if canvas.narrow else 6)
     axes.set_xlabel(canvas.words("axis.months"))
-    _legend(axes, canvas, arms)
+    arms_legend(axes, canvas, arms)
     below = figure.add_subplot(grid[1])
     texts = {arm: _at(table, arm, ticks, "n", "month") for arm in arms}
-    _under_table(below, canvas, canvas.words("axis.observed"), texts, ticks, axes.get_xlim())
+    under_table(below, canvas, canvas.words("axis.observed"), texts, ticks, axes.get_xlim())
     if sources is not None:
         _source_strip(figure.add_subplot(grid[2]), canvas, sources, axes.get_xlim())
     return figure
@@ -178,12 +199,12 @@ def difference_curve(contrasts: Estimates, canvas: Canvas, *, programme_end: int
     axes.axvline(0, color=style.MUTED, linewidth=1)
     axes.grid(axis="y")
     axes.yaxis.set_major_formatter(FuncFormatter(lambda v, _: numbers.decimal(v, 0)))
-    _month_ticks(axes, first, last, every=12 if canvas.narrow else 6)
+    month_ticks(axes, first, last, every=12 if canvas.narrow else 6)
     axes.set_xlabel(canvas.words("axis.months"))
     if len(compared) > 1:
         # a legend takes the title's place
         axes.set_ylabel(canvas.words("axis.difference"))
-        _legend(axes, canvas, [arm for arm in compared if arm in canvas.arms])
+        arms_legend(axes, canvas, [arm for arm in compared if arm in canvas.arms])
     else:
         axes.set_title(canvas.words("axis.difference"), fontweight="normal", color=style.MUTED)
     return figure
@@ -207,14 +228,14 @@ def steps(incidence: Estimates, canvas: Canvas) -> Figure:
             x, rows["estimate"].to_numpy(float), where="post", color=look["color"], linestyle=look["linestyle"], linewidth=2
         )
     tops = table["conf_high"].fillna(table["estimate"]).to_numpy(float)
-    _percent_axis(axes, tops)
+    percent_axis(axes, tops)
     axes.grid(axis="y")
-    ticks = _month_ticks(axes, 0, last, every=12 if canvas.narrow else 6)
+    ticks = month_ticks(axes, 0, last, every=12 if canvas.narrow else 6)
     axes.set_xlabel(canvas.words("axis.months"))
-    _legend(axes, canvas, arms)
+    arms_legend(axes, canvas, arms)
     below = figure.add_subplot(grid[1])
     texts = {arm: _at(table, arm, ticks, "at_risk", "time") for arm in arms}
-    _under_table(below, canvas, canvas.words("axis.at_risk"), texts, ticks, axes.get_xlim())
+    under_table(below, canvas, canvas.words("axis.at_risk"), texts, ticks, axes.get_xlim())
     return figure
 
 
@@ -306,7 +327,7 @@ def observation(table: pd.DataFrame, canvas: Canvas, first: int, last: int) -> F
     axes.set_ylim(0, max(1.0, floor.max() * 1.15))
     axes.yaxis.set_major_locator(MaxNLocator(5, integer=True))
     axes.grid(axis="y")
-    _month_ticks(axes, first, last, every=12 if canvas.narrow else 6)
+    month_ticks(axes, first, last, every=12 if canvas.narrow else 6)
     axes.set_xlabel(canvas.words("axis.months"))
     axes.set_title(canvas.words("axis.not_observed"), fontweight="normal", color=style.MUTED)
     drawn = [r for r in reasons if counts[r].any()]

@@ -26,7 +26,9 @@ from ips_outcomes.reporting.subgroup_gate import level_sizes, released_contrasts
 from ips_outcomes.reporting.suppression import (
     NUMBERS,
     Profile,
+    hidden_composite,
     hidden_contrasts,
+    hidden_models,
     hidden_rates,
     hide,
     part_of_arm,
@@ -253,6 +255,8 @@ def through_gate(
         flow=_flow(results.flow, k),
         baseline=_baseline(results.baseline, k),
         rates=hidden_rates(results.rates, k),
+        composite=hidden_composite(results.composite, results.rates, k),
+        history=hidden_models(results.history, profile),
         landmark_rates=hidden_rates(results.landmark_rates, k),
         contrasts=hidden_contrasts(results.contrasts, k),
         stratified=_rounded(hidden_contrasts(results.stratified, k), profile),
