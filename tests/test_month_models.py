@@ -47,7 +47,10 @@ def test_answers_equal_r(people: pd.DataFrame, name: str, case: str) -> None:
     for answer in theirs.to_dict("records"):
         if answer["measure"] == "joint_test":
             found = row(ours, measure="joint_test")
-            assert found["degrees_of_freedom"] == answer["degrees_of_freedom"] == 4 and found["denominator"] == answer["n"] - 2 - 4 + 1
+            assert (
+                found["degrees_of_freedom"] == answer["degrees_of_freedom"] == 4
+                and found["denominator"] == answer["n"] - 2 - 4 + 1
+            )
             np.testing.assert_allclose([found["statistic"], found["p_value"]], [answer["estimate"], answer["p_value"]], rtol=1e-6)
             continue
         found = asked[(asked["measure"] == answer["measure"]) & (asked["group"] + asked["contrast"] == answer["who"])]
@@ -72,9 +75,9 @@ def test_a_knot_by_hand() -> None:
     # two people: 0 0 1 and 0 1 1; the shares 0, 1/2, 1 lie on one line, so the slopes are 1/2 a month on both sides
     rows = pd.DataFrame({"person_id": [1, 2] * 3, "month": [1, 1, 2, 2, 3, 3], "works": [0, 0, 0, 1, 1, 1]})
     result = piecewise_trends(rows, "works", arm=None, start=1, knot=2, end=3, correction="CR0")
-    assert [row(result, measure=m)["estimate"] for m in ("slope_before", "slope_after", "slope_change", "level")] == pytest.approx(
-        [6, 6, 0, 0.5]
-    )
+    assert [
+        row(result, measure=m)["estimate"] for m in ("slope_before", "slope_after", "slope_change", "level")
+    ] == pytest.approx([6, 6, 0, 0.5])
     # three coefficients for three months: fitted are the means, residuals -1/2 and 1/2 in month 2 alone. The level's influence
     # is -1/4 and 1/4 (half of it), squares 2/16; before is (level - share of month 1) x 12: 12 times that; after its negative
     spread = np.sqrt(2 / 16)
@@ -149,8 +152,12 @@ def test_slopes_of_two_straight_pieces_join_the_slope_of_trends(rows: pd.DataFra
 @quick
 @given(studies())
 def test_where_all_are_on_one_side_of_each_month_nothing_is_known(rows: pd.DataFrame) -> None:
-    result = period_adjusted_rates(rows.assign(calendar_month=201410 + rows["month"] + 88 * (rows["month"] > 2)), "works", reference="a")
-    assert result.table["estimate"].isna().sum() >= 3 and row(result, measure="shift_difference")["method"].startswith("not known")
+    result = period_adjusted_rates(
+        rows.assign(calendar_month=201410 + rows["month"] + 88 * (rows["month"] > 2)), "works", reference="a"
+    )
+    assert result.table["estimate"].isna().sum() >= 3 and row(result, measure="shift_difference")["method"].startswith(
+        "not known"
+    )
     # months since the break need no shift: they are what they are
     late = result.select(measure="rate", month=4).table
     plain = rows[rows["month"] == 4].dropna(subset=["works"]).groupby("arm")["works"].mean()
@@ -240,7 +247,9 @@ def test_a_block_that_an_arm_did_not_live_through_is_left_out() -> None:
     ],
 )  # fmt: skip
 def test_wrong_questions_are_refused(function: Any, options: dict[str, Any], message: str) -> None:
-    own: dict[str, Any] = {piecewise_trends: {"start": 1, "knot": 2, "end": 3}, history_check: {"start": 1, "end": 3}}.get(function, {})
+    own: dict[str, Any] = {piecewise_trends: {"start": 1, "knot": 2, "end": 3}, history_check: {"start": 1, "end": 3}}.get(
+        function, {}
+    )
     rows = SIX.assign(when=201411 + SIX["month"] + 88 * (SIX["month"] > 1), wrong=201501)
     with pytest.raises(UnsupportedError, match=message):
         function(rows, "works", **{"reference": "b", **own, **options})

@@ -136,10 +136,14 @@ def history_check(
         seen = matrix.in_arms(matrix.count[:, None] * matrix.observed) @ design
         told = (seen > 0).all(axis=0)
         if not told.all():
-            notes.append(f"{int((~told).sum())} of {len(told)} blocks of months left out of the joint test: an arm was not observed")
+            notes.append(
+                f"{int((~told).sum())} of {len(told)} blocks of months left out of the joint test: an arm was not observed"
+            )
         keep = (design[:, told] > 0).any(axis=1)
         late = months_matrix(matrix, outcome, at=matrix.months[keep].tolist()) if keep.any() else None
-        joint = None if late is None else joint_test(ArmModel(late, design[keep][:, told]), np.eye(int(told.sum())), base, correction)
+        joint = (
+            None if late is None else joint_test(ArmModel(late, design[keep][:, told]), np.eye(int(told.sum())), base, correction)
+        )
         found = joint is not None and np.isfinite(joint.p_value)
         units = matrix.units(level.present)
         table = under([table, pd.DataFrame([{

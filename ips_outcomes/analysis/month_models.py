@@ -168,7 +168,9 @@ def _with_limits(table: pd.DataFrame, correction: Correction) -> pd.DataFrame:
          "the residuals are all zero: no error, no p", "least squares, CR2 errors, t"],
         f"least squares, {correction} errors",
     )  # fmt: skip
-    table = table.assign(std_error=error, conf_low=low, conf_high=high, p_value=np.where(table["tested"], p_value, np.nan), method=said)
+    table = table.assign(
+        std_error=error, conf_low=low, conf_high=high, p_value=np.where(table["tested"], p_value, np.nan), method=said
+    )
     return table.drop(columns=["tested", "few", *([] if small.any() else ["degrees_of_freedom"])])
 
 

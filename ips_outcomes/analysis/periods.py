@@ -36,7 +36,9 @@ def _with_start(table: pd.DataFrame, calendar: str, month: str) -> pd.DataFrame:
     year, own = np.floor(found / 100), found % 100
     bad = int((~np.isfinite(found) | (found < 190001) | (own < 1) | (own > 12) | (own != np.floor(own))).sum())
     if bad:
-        raise UnsupportedError(f"{bad} values of {calendar} are no calendar months: write year and month as one number, such as 201501")
+        raise UnsupportedError(
+            f"{bad} values of {calendar} are no calendar months: write year and month as one number, such as 201501"
+        )
     months = pd.to_numeric(table[month], errors="coerce").to_numpy(dtype=float, na_value=np.nan)
     if not np.isfinite(months).all():
         raise UnsupportedError(f"{int((~np.isfinite(months)).sum())} months are missing or not whole")
@@ -171,9 +173,13 @@ def period_adjusted_rates(
     asked = [Asked("shift", "shift_difference", shift, both, {"month": np.nan, **span})]
     for m in chosen:
         now = months == m
-        asked.append(Asked("rate", "risk_difference", np.r_[now.astype(float), 1.0], np.tile(now, 2), {"month": m, **span}, tested=False))
+        asked.append(
+            Asked("rate", "risk_difference", np.r_[now.astype(float), 1.0], np.tile(now, 2), {"month": m, **span}, tested=False)
+        )
     mean = np.r_[np.full(len(months), 1 / len(months)), 1.0]
-    asked.append(Asked("mean_rate", "mean_difference", mean, np.ones(len(after), dtype=bool), {"month": np.nan, **span}, tested=False))
+    asked.append(
+        Asked("mean_rate", "mean_difference", mean, np.ones(len(after), dtype=bool), {"month": np.nan, **span}, tested=False)
+    )
     found = answered(model, asked, base, correction).assign(outcome=outcome)
     found["method"] = found["method"].replace(
         "too few months or people observed", "not known: no month of follow-up has people on both sides of the break"

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import numpy as np
 
-
 from ips_outcomes.analysis.event_table import WeightType
 from ips_outcomes.analysis.few_clusters import REFERENCES as CR2_REFERENCES
 from ips_outcomes.analysis.few_clusters import arms_of_rows, note
@@ -120,5 +119,3 @@ def piecewise_trends(
     )
     return Estimates(tidy(table), f"Trend of {outcome} before and after month {knot}", method,
                      (*REFERENCES, *CR2_REFERENCES) if small else REFERENCES, "forest", (*matrix.notes, *notes))  # fmt: skip
-
-

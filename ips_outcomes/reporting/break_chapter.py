@@ -65,7 +65,7 @@ def answers(study: Study, cohort: Cohort, followed: FollowUp) -> Answers:
             continue
         shares = employment_rates(part, outcome, by="arm", at=landmarks)
         rates.append(shares.with_table(shares.table.assign(subgroup="side", level=name)))
-        if two and known["arm"].nunique() > 1 and (known["arm"] == study.reference).any():
+        if two and known["arm"].drop_duplicates().size > 1 and (known["arm"] == study.reference).any():
             differences = compare_arms(part, outcome, reference=study.reference, at=landmarks).select(measure="risk_difference")
             contrasts.append(differences.with_table(differences.table.assign(subgroup="side", level=name)))
     if rates:
@@ -112,6 +112,8 @@ def tables(study: Study, given: Answers, canvas: Canvas) -> dict[str, Shown]:
     rows = []
     key = "contrast" if two else "group"
     who = list(dict.fromkeys(told.table[key])) if isinstance(told, Estimates) else []
+    order = list(canvas.arms)
+    who.sort(key=lambda name: order.index(name.split(" - ")[0]))
     for name in who:
         if len(who) > 1:
             rows.append(Row((canvas.arms[name.split(" - ")[0]],), heading=True))
@@ -122,7 +124,13 @@ def tables(study: Study, given: Answers, canvas: Canvas) -> dict[str, Shown]:
             else:
                 assert isinstance(told, Estimates)
                 found = [pick(told.table, level=level, month=m, **{key: name}) for m in landmarks]
-            if any(row is not None for row in found):
+            if level == "adjusted" and all(row is None for row in found):
+                continue
+            if all(row is None for row in found):
+                # nobody, and said so: their number is part of the answer
+                cells = [say("break.nobody")] * len(found)
+                rows.append(Row((say(f"break.{level}"), *cells), indent=len(who) > 1))
+            else:
                 cells = [_cell(row, canvas, counted=level != "adjusted", points=two) for row in found]
                 rows.append(Row((say(f"break.{level}"), *cells), indent=len(who) > 1))
     if not rows:
@@ -144,10 +152,15 @@ def sentences(study: Study, given: Answers, canvas: Canvas) -> list[str]:
     say, adjusted = canvas.words, given.get("break_adjusted")
     lines = [say("break.intro")]
     table = adjusted.table if isinstance(adjusted, Estimates) else pd.DataFrame({"measure": []})
-    for _, row in table[table["measure"].isin(["shift", "shift_difference"])].iterrows():
+    shifts = table[table["measure"].isin(["shift", "shift_difference"])]
+    place = {arm: i for i, arm in enumerate(canvas.arms)}
+    for _, row in shifts.assign(_place=shifts.get("group", pd.Series(dtype=object)).map(place)).sort_values("_place").iterrows():
         if pd.isna(row["conf_low"]):
             continue
-        said = {"points": numbers.points(row["estimate"]), "interval": numbers.interval(row["conf_low"], row["conf_high"], numbers.points)}
+        said = {
+            "points": numbers.points(row["estimate"]),
+            "interval": numbers.interval(row["conf_low"], row["conf_high"], numbers.points),
+        }
         way = "up" if row["conf_low"] > 0 else "down" if row["conf_high"] < 0 else "open"
         if row["group"]:
             lines.append(say(f"break.shift_{way}", arm=canvas.arms[row["group"]], **said))

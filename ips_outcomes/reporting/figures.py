@@ -74,13 +74,15 @@ def month_ticks(axes: Axes, first: int, last: int, *, every: int) -> list[int]:
     return ticks
 
 
-def arms_legend(axes: Axes, canvas: Canvas, arms: list[str], *, lines: bool = True) -> None:
-    """The arms' names over the picture."""
+def arms_legend(axes: Axes, canvas: Canvas, arms: list[str], *, lines: bool = True, thin: str | None = None) -> None:
+    """The arms' names over the picture, and what a thin line means."""
     handles = []
     for arm in arms:
         look = canvas.styles[arm]
         handles.append(mpl.lines.Line2D([], [], color=look["color"], linestyle=look["linestyle"] if lines else "none",
                                         marker=None if lines else look["marker"], linewidth=2, label=canvas.arms[arm]))  # fmt: skip
+    if thin is not None:
+        handles.append(mpl.lines.Line2D([], [], color=style.INK, linewidth=0.8, label=thin))
     axes.legend(handles=handles, loc="lower left", bbox_to_anchor=(0, 1.0), ncols=len(handles), borderaxespad=0.2,
                 handlelength=2.6)  # fmt: skip
 
@@ -142,7 +144,9 @@ def curve(
     axes.axvline(0, color=style.MUTED, linewidth=1)
     ticks = month_ticks(axes, first, last, every=12 if canvas.narrow else 6)
     axes.set_xlabel(canvas.words("axis.months"))
-    arms_legend(axes, canvas, arms)
+    # on a phone there is room for the arms alone; the caption says it, too
+    thin = canvas.words("axis.composite") if composite is not None and not canvas.narrow else None
+    arms_legend(axes, canvas, arms, thin=thin)
     below = figure.add_subplot(grid[1])
     texts = {arm: _at(table, arm, ticks, "n", "month") for arm in arms}
     under_table(below, canvas, canvas.words("axis.observed"), texts, ticks, axes.get_xlim())

@@ -146,7 +146,9 @@ def plan_figures(study: Study, results: Results, canvas: Canvas) -> list[Plan]:
     else:
         caption = say("caption.employment_one", label=label, month=last, rate=", ".join(shares.values()))
     composite = results.composite
-    if composite is not None and composite.table["estimate"].notna().any():
+    if composite is not None and composite.table["estimate"].isna().all():
+        composite = None
+    if composite is not None:
         caption += " " + say("caption.composite")
         if composite.table["estimate"].isna().any():
             caption += " " + say("caption.composite_hidden")
@@ -181,7 +183,12 @@ def history_words(results: Results, canvas: Canvas) -> str:
     lines = []
     for _, row in table[table["measure"] == "mean_difference"].iterrows():
         arm, reference = (canvas.arms[name] for name in row["contrast"].split(" - "))
-        said = {"first": int(row["start"]), "last": int(row["end"]), "arm": arm, "reference": reference}
+        said = {
+            "first": numbers.decimal(row["start"], 0),
+            "last": numbers.decimal(row["end"], 0),
+            "arm": arm,
+            "reference": reference,
+        }
         if pd.isna(row["conf_low"]):
             lines.append(say("history.nothing", **said))
             continue

@@ -124,7 +124,9 @@ def hidden_models(given: Estimates | None, profile: Profile, parameters: int = 1
     table, k = given.table, profile.threshold
     n, events = table["n"].to_numpy(dtype=float), table["events"].to_numpy(dtype=float, na_value=np.nan)
     few = unsafe(table, "n", "events", k) | small(table["n"], 2 * k)
-    few |= (events < parameters * profile.least_events_per_parameter) | (n - parameters < profile.least_residual_degrees_of_freedom)
+    few |= (events < parameters * profile.least_events_per_parameter) | (
+        n - parameters < profile.least_residual_degrees_of_freedom
+    )
     arms = (table["group"] != "").to_numpy()
     few &= arms
     month = table["month"].astype(object).where(table["month"].notna(), None)

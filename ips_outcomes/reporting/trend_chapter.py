@@ -72,6 +72,12 @@ def _table(given: Answers, name: str) -> pd.DataFrame | None:
     return part.table if isinstance(part, Estimates) else None
 
 
+def _ordered(table: pd.DataFrame, canvas: Canvas) -> pd.DataFrame:
+    """Arms as the study file has them, then contrasts."""
+    place = {arm: i for i, arm in enumerate(canvas.arms)}
+    return table.assign(_place=table["group"].map(place).fillna(len(place))).sort_values("_place", kind="stable")
+
+
 def _points(row: pd.Series | None) -> str:
     return numbers.NOTHING if row is None else numbers.estimate_with_interval(row, numbers.points)
 
@@ -90,7 +96,7 @@ def tables(study: Study, given: Answers, canvas: Canvas) -> dict[str, Shown]:
         part = table[table["measure"].isin([measure, f"{measure}_difference"])]
         first, last = int(part["start"].iloc[0]), int(part["end"].iloc[0])
         rows.append(Row((say(f"trend.{measure}_heading", first=first, last=last),), heading=True))
-        for _, row in part.iterrows():
+        for _, row in _ordered(part, canvas).iterrows():
             name = canvas.arms[row["group"]] if row["group"] else _contrast(row["contrast"], canvas)
             rows.append(Row((name, numbers.count(row["n"]), _points(row), numbers.p_value(row["p_value"])), indent=True))
     columns = (say("column.arm"), say("column.people"), say("trend.points"), say("column.p"))
@@ -102,7 +108,10 @@ def tables(study: Study, given: Answers, canvas: Canvas) -> dict[str, Shown]:
         lines = []
         for kind, key, name in who:
             end = "_difference" if kind == "contrast" else ""
-            found = [pick(bent, measure=f"{measure}{end}", **{kind: key}) for measure in ("slope_before", "slope_after", "slope_change")]
+            found = [
+                pick(bent, measure=f"{measure}{end}", **{kind: key})
+                for measure in ("slope_before", "slope_after", "slope_change")
+            ]
             lines.append(Row((name, *map(_points, found), numbers.p_value(cell(found[2], "p_value")))))
         knot = int(bent["knot"].iloc[0])
         first, last = int(bent["start"].iloc[0]), int(bent["end"].iloc[0])
@@ -127,7 +136,8 @@ def sentences(study: Study, given: Answers, canvas: Canvas) -> list[str]:
     paragraphs = []
     for measure in ("change", "slope"):
         lines = []
-        for _, row in table[table["measure"].isin([measure, f"{measure}_difference"])].iterrows():
+        part = table[table["measure"].isin([measure, f"{measure}_difference"])]
+        for _, row in _ordered(part, canvas).iterrows():
             said = {"label": label, "first": int(row["start"]), "last": int(row["end"]), "points": numbers.points(row["estimate"]),
                     "interval": numbers.interval(row["conf_low"], row["conf_high"], numbers.points)}  # fmt: skip
             if row["group"]:
@@ -148,7 +158,9 @@ def plans(study: Study, given: Answers, canvas: Canvas) -> list[Plan]:
     text = []
     for arm in (a for a in canvas.arms if (bent["group"] == a).any()):
         before, after = (pick(bent, measure=m, group=arm) for m in ("slope_before", "slope_after"))
-        text.append(say("trend.alt_arm", arm=canvas.arms[arm], before=numbers.points(cell(before)), after=numbers.points(cell(after))))
+        text.append(
+            say("trend.alt_arm", arm=canvas.arms[arm], before=numbers.points(cell(before)), after=numbers.points(cell(after)))
+        )
     knot = int(bent["knot"].iloc[0])
     return [Plan("trend", lambda c: _draw(shares, bent, c), shares, say("trend.caption", knot=knot),
                  say("trend.alt", text="; ".join(text)))]  # fmt: skip

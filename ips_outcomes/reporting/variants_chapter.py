@@ -33,6 +33,9 @@ __all__ = ["answers", "plans", "release", "sentences", "tables"]
 
 Answers = Mapping[str, Estimates | pd.DataFrame]
 
+#: Months with fewer people of an arm stand in the table, not in the picture.
+FEW = 20
+
 
 def answers(study: Study, cohort: Cohort, followed: FollowUp) -> Answers:
     """Shares by arm and month under every definition; nothing where there is one alone."""
@@ -83,12 +86,16 @@ def plans(study: Study, given: Answers, canvas: Canvas) -> list[Plan]:
     labels = {name: study.employed[name].label for name in study.employed}
     if len(set(labels.values())) < len(labels):
         labels = {name: f"{label} ({name})" for name, label in labels.items()}
-    told = [name for name in labels if table.loc[table["outcome"] == name, "estimate"].notna().any()]
+    many = table["estimate"].notna() & (table["n"].fillna(0) >= FEW)
+    told = [name for name in labels if (many & (table["outcome"] == name)).any()]
     if len(told) < 2:
         return []
     drawn = estimates.with_table(table.assign(subgroup="definition", level=table["outcome"].map(labels)))
+    # a share of a handful has a band as tall as the picture
+    few = (table["n"].fillna(0) < FEW).to_numpy(dtype=bool)
+    drawn.table.loc[few, ["estimate", "conf_low", "conf_high"]] = np.nan
     levels, end, say = {"definition": [labels[name] for name in told]}, study.follow_up.programme_end_month, canvas.words
-    caption = say("variants.caption")
+    caption = say("variants.caption", few=FEW)
     if "hidden" in table and table["hidden"].any():
         caption += " " + say("variants.hidden")
     return [Plan("definitions", lambda c: level_curves(drawn, c, levels, headings={"definition": ""}, programme_end=end), table, caption,
