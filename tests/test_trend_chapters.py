@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -14,12 +14,13 @@ import pytest
 
 import ips_outcomes as ips
 from ips_outcomes.estimates import Estimates, tidy
-from ips_outcomes.reporting import break_chapter, trend_chapter, variants_chapter
-from ips_outcomes.reporting.chapters import CHAPTERS
+from ips_outcomes.reporting import break_chapter, chapters, report, trend_chapter, variants_chapter
 from ips_outcomes.reporting.figures import Canvas
 from ips_outcomes.reporting.gallery import history_words, rendered
+from ips_outcomes.reporting.gate import through_gate
 from ips_outcomes.reporting.results import compute_results
 from ips_outcomes.reporting.suppression import hidden_composite, hidden_models, load_profile, unsafe
+from ips_outcomes.reporting.tables import csv_tables
 from ips_outcomes.reporting.words import words
 
 K = 5
@@ -277,13 +278,82 @@ def test_the_composite_does_not_tell_how_few_died() -> None:
     )
 
 
-def test_the_page_has_the_chapters_and_hides_with_them(tmp_path: Path) -> None:
-    path = ips.simulate_study(tmp_path / "study", seed=3, participants=60)
-    path.write_text(path.read_text(encoding="utf-8").replace('profile = "none"', 'profile = "primary5"'), encoding="utf-8")
-    page = ips.write_report(path, tmp_path / "out").read_text(encoding="utf-8")
-    for chapter in (c for c in CHAPTERS if c.name in OWN):
-        assert f'<section id="{chapter.name}">' in page
-    tables = tmp_path / "out" / "release" / "tables"
-    for name in ("trend", "trend_knot", "rates_by_definition", "break_adjusted", "history_check", "composite_by_month"):
-        assert "hidden" in pd.read_csv(tables / f"{name}.csv")
-    assert "trend_change_months" in page and "person" not in (tables / "trend.csv").read_text()
+def test_the_page_has_the_chapters_and_hides_with_them(small: Run) -> None:
+    profile, say = load_profile("primary5"), words("en")
+    exact = replace(
+        compute_results(small.cohort, small.followed), chapters=chapters.ask(small.study, small.cohort, small.followed)
+    )
+    released = through_gate(exact, profile, say, small.study.arm_labels, horizons=(12, 18, 43), reference="control",
+                            question=small.study.subgroup_plan)  # fmt: skip
+    released = replace(released, chapters=chapters.release(exact.chapters, profile, say))
+    page = report._page(small.study, released, profile, "release", {})
+    order = re.findall(r'<section id="([a-z-]+)">', page)
+    assert order.index("trend") == order.index("employment") + 1 if "employment" in order else "trend" in order
+    assert order.index("break") > order.index("landmarks")
+    tables = csv_tables(released)
+    for name in (
+        "trend",
+        "trend_knot",
+        "trend_shares",
+        "rates_by_definition",
+        "break_adjusted",
+        "history_check",
+        "composite_by_month",
+    ):
+        assert "hidden" in tables[name]
+    assert "trend_change_months" in page
+    # who died is few: the composite at the landmarks does not tell
+    rates = tables["rates_at_landmarks"].set_index(["outcome", "group", "month"])["n"]
+    dead = (rates["ordinary_composite"] - rates["ordinary"]).dropna()
+    assert not ((dead > 0) & (dead < K)).any()
+    both = tables["contrasts_at_landmarks"].query("outcome == 'ordinary_composite'")
+    hidden = rates["ordinary_composite"].isna().groupby("month").any()
+    assert hidden.any() and (both.set_index("month")["estimate"].isna().groupby("month").all() >= hidden).all()
+
+
+@pytest.fixture(scope="module")
+def three(small: Run) -> Run:
+    """The same people in three arms."""
+    people = small.followed.baseline["person_id"].tolist()
+    third = set(people[::3])
+
+    def moved(table: pd.DataFrame) -> pd.DataFrame:
+        return table.assign(arm=table["arm"].where(~table["person_id"].isin(third), "other"))
+
+    arms = small.study.arms.model_copy(update={"labels": {**small.study.arms.labels, "other": "Something else"}})
+    study = small.study.model_copy(update={"arms": arms})
+    followed = replace(
+        small.followed, study=study, person_months=moved(small.followed.person_months), baseline=moved(small.followed.baseline)
+    )
+    return Run(study, small.cohort, followed)
+
+
+@pytest.mark.parametrize("released", [False, True])
+@pytest.mark.parametrize("name", OWN)
+def test_three_arms_each_have_their_say(three: Run, name: str, released: bool) -> None:
+    answers = three.ask(name, released)
+    text = " ".join(OWN[name].sentences(three.study, answers, three.canvas))
+    shown = OWN[name].tables(three.study, answers, three.canvas)
+    labels = {cell for table in shown.values() for line in table.rows for cell in line.cells}
+    if name == "trend":
+        assert {"Something else", "Something else less Usual care", "IPS less Usual care"} <= labels and "Something else" in text
+    if name == "break":
+        assert {"Something else", "IPS"} <= labels
+    for plan in OWN[name].plans(three.study, answers, three.canvas):
+        assert rendered(plan, replace(three.canvas, narrow=True), ("svg",))[0]["svg"]
+
+
+def test_nobody_observed_after_the_programme_is_no_trend(small: Run) -> None:
+    months = small.followed.person_months
+    late = months["month"] > 18
+    followed = replace(
+        small.followed, person_months=months.assign(ordinary=months["ordinary"].mask(late), observed=months["observed"] & ~late)
+    )
+    assert Run(small.study, small.cohort, followed).ask("trend") == {}
+    nobody = replace(
+        small.followed,
+        person_months=months.assign(**{n: pd.array([pd.NA] * len(months), dtype="boolean") for n in small.study.employed}),
+    )
+    for name in OWN:
+        answers = Run(small.study, small.cohort, nobody).ask(name)
+        assert not answers or not OWN[name].plans(small.study, answers, small.canvas)

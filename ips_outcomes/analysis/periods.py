@@ -49,7 +49,7 @@ def _with_start(table: pd.DataFrame, calendar: str, month: str) -> pd.DataFrame:
 def _by_period(matrix: MonthsMatrix, since: int) -> MonthsMatrix:
     """Every month twice: before the break, then since; a person is observed in one of the two."""
     start = np.array([int(name) for name in matrix.strata], dtype=np.int64)[matrix.stratum]
-    after = start[:, None] + matrix.months >= (since // 100) * 12 + since % 100 - 1
+    after = np.asarray(start[:, None] + matrix.months >= (since // 100) * 12 + since % 100 - 1)
     parts = [np.concatenate([cells * ~after, cells * after], axis=1) for cells in (matrix.value, matrix.observed)]
     return replace(matrix, months=np.tile(matrix.months, 2), value=parts[0], observed=parts[1],
                    dead=np.concatenate([matrix.dead & ~after, matrix.dead & after], axis=1))  # fmt: skip
@@ -167,7 +167,7 @@ def period_adjusted_rates(
     levels = np.tile(np.eye(len(months)), (2, 1))
     model = ArmModel(split, np.column_stack([levels, after.astype(float)]))
     shift = np.r_[np.zeros(len(months)), 1.0]
-    seen = split.observed.any(axis=0)
+    seen = np.asarray(split.observed.any(axis=0))
     both = np.tile(seen[: len(months)] & seen[len(months) :], 2)
     span = {"start": int(months[0]), "end": int(months[-1])}
     asked = [Asked("shift", "shift_difference", shift, both, {"month": np.nan, **span})]

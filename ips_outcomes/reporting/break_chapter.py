@@ -128,7 +128,7 @@ def tables(study: Study, given: Answers, canvas: Canvas) -> dict[str, Shown]:
                 continue
             if all(row is None for row in found):
                 # nobody, and said so: their number is part of the answer
-                cells = [say("break.nobody")] * len(found)
+                cells = [say("break.nobody_to_compare" if two else "break.nobody")] * len(found)
                 rows.append(Row((say(f"break.{level}"), *cells), indent=len(who) > 1))
             else:
                 cells = [_cell(row, canvas, counted=level != "adjusted", points=two) for row in found]
@@ -137,7 +137,10 @@ def tables(study: Study, given: Answers, canvas: Canvas) -> dict[str, Shown]:
         return {}
     columns = (say("break.what"), *(say("axis.month", month=m) for m in landmarks))
     caption = say("break.table" if two else "break.table_one", label=study.employed[study.primary_definition].label)
-    return {"break": Shown(caption, columns, tuple(rows), (say("break.note"),))}
+    notes = [say("break.note")]
+    if isinstance(told, Estimates) and "hidden" in told.table and told.table["hidden"].any():
+        notes.append(say("break.hidden"))
+    return {"break": Shown(caption, columns, tuple(rows), tuple(notes))}
 
 
 def _cell(row: pd.Series | None, canvas: Canvas, *, counted: bool, points: bool) -> str:

@@ -27,12 +27,14 @@ def compared(study: Study, arms: list[str]) -> bool:
 def asked(study: Study, followed: FollowUp, question: Callable[[FollowUp | pd.DataFrame], Estimates]) -> Estimates | None:
     """The answer to a question on person-months; nothing where the data tell nothing."""
     arms = arms_with_people(study, followed)
+    if not arms:
+        return None
     try:
         if compared(study, arms):
             found = question(followed)
         else:
             months = followed.person_months
-            found = combine([question(months[months["arm"] == arm]) for arm in arms], "By arm") if arms else None
+            found = combine([question(months[months["arm"] == arm]) for arm in arms], "By arm")
     except UnsupportedError:
         return None
-    return found if found is not None and found.table["estimate"].notna().any() else None
+    return found if found.table["estimate"].notna().any() else None

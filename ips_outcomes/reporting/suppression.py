@@ -99,7 +99,8 @@ def hidden_composite(given: Estimates | None, alive: Estimates, threshold: int) 
     if given is None:
         return None
     shown = hidden_rates(given, threshold)
-    living = {(g, m): n for g, m, n in alive.table[["group", "month", "n"]].itertuples(index=False, name=None)}
+    own = alive.table[alive.table["month"].notna()]
+    living = {(g, m): n for g, m, n in own[["group", "month", "n"]].itertuples(index=False, name=None)}
     keys = given.table[["group", "month"]].itertuples(index=False, name=None)
     dead = given.table["n"] - pd.Series([living.get(key, pd.NA) for key in keys], index=given.table.index, dtype="Int64")
     rows = small(dead, threshold)

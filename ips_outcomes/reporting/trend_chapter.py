@@ -115,9 +115,9 @@ def tables(study: Study, given: Answers, canvas: Canvas) -> dict[str, Shown]:
             lines.append(Row((name, *map(_points, found), numbers.p_value(cell(found[2], "p_value")))))
         knot = int(bent["knot"].iloc[0])
         first, last = int(bent["start"].iloc[0]), int(bent["end"].iloc[0])
-        columns = (say("column.arm"), say("trend.before", first=first, last=knot), say("trend.after", first=knot, last=last),
+        heads = (say("column.arm"), say("trend.before", first=first, last=knot), say("trend.after", first=knot, last=last),
                    say("trend.bend"), say("trend.bend_p"))  # fmt: skip
-        made["trend_knot"] = Shown(say("trend.knot_table", knot=knot), columns, tuple(lines), (say("trend.knot_note"),))
+        made["trend_knot"] = Shown(say("trend.knot_table", knot=knot), heads, tuple(lines), (say("trend.knot_note"),))
     return made
 
 
