@@ -27,7 +27,7 @@ from ips_outcomes.reporting.figures import Canvas
 from ips_outcomes.reporting.gallery import Plan
 from ips_outcomes.reporting.lookup import pick
 from ips_outcomes.reporting.suppression import NUMBERS, Profile, hidden_contrasts, hidden_models, hidden_rates, hide, unsafe
-from ips_outcomes.reporting.tables import Noted, Row, Shown
+from ips_outcomes.reporting.tables import Row, Shown
 from ips_outcomes.reporting.words import Words
 from ips_outcomes.study import Study
 
@@ -147,7 +147,7 @@ def _cell(row: pd.Series | None, canvas: Canvas, *, counted: bool, points: bool)
     if row is None or pd.isna(row["estimate"]):
         return numbers.NOTHING
     text = numbers.estimate_with_interval(row, numbers.points if points else numbers.percent)
-    return Noted(text, canvas.words("break.people", people=numbers.count(row["n"]))) if counted and pd.notna(row["n"]) else text
+    return f"{text}, {canvas.words('break.people', people=numbers.count(row['n']))}" if counted and pd.notna(row["n"]) else text
 
 
 def sentences(study: Study, given: Answers, canvas: Canvas) -> list[str]:

@@ -7,7 +7,7 @@ What leaves: each share as all shares by month. Definitions are mostly nested
 (the lenient one counts the strict one's months and some more), so that two
 shares of the same month could be subtracted: where the people or the people
 in work of two definitions differ by fewer than the threshold, the later one
-of the study file is hidden in that month and arm.
+is hidden in that month and arm; the primary definition comes first.
 """
 
 from __future__ import annotations
@@ -43,7 +43,8 @@ def answers(study: Study, cohort: Cohort, followed: FollowUp) -> Answers:
         return {}
     plan = study.follow_up
     months = list(range(-plan.history, plan.months + 1))
-    found = combine([employment_rates(followed, name, by="arm", at=months) for name in study.employed], "Shares by definition")
+    names = list(dict.fromkeys([study.primary_definition, *study.employed]))
+    found = combine([employment_rates(followed, name, by="arm", at=months) for name in names], "Shares by definition")
     # a definition without any answer has no curve
     known = found.table.groupby("outcome")["n"].transform("sum") > 0
     return {"rates_by_definition": found.with_table(found.table[known].reset_index(drop=True))} if known.any() else {}
@@ -83,7 +84,7 @@ def plans(study: Study, given: Answers, canvas: Canvas) -> list[Plan]:
     estimates = given["rates_by_definition"]
     assert isinstance(estimates, Estimates)
     table = estimates.table
-    labels = {name: study.employed[name].label for name in study.employed}
+    labels = {name: study.employed[name].label for name in dict.fromkeys([study.primary_definition, *study.employed])}
     if len(set(labels.values())) < len(labels):
         labels = {name: f"{label} ({name})" for name, label in labels.items()}
     many = table["estimate"].notna() & (table["n"].fillna(0) >= FEW)
