@@ -100,6 +100,9 @@ ASKED: dict[str, Asked] = {
     "state_transitions": Asked("months", {"start": 1}),
     "months_in_states": Asked("months", {"start": 1, "reference": "control"}),
     "trends": Asked("months", {"outcome": "works", "reference": "control", "start": 3, "end": 8}),
+    "piecewise_trends": Asked("months", {"outcome": "works", "reference": "control", "start": 1, "knot": 4, "end": 8}),
+    "history_check": Asked("months", {"outcome": "works", "reference": "control", "start": 1, "end": 8}),
+    "period_adjusted_rates": Asked("months", {"outcome": "works", "reference": "control", "at": [2, 8]}),
 }
 
 
@@ -137,8 +140,10 @@ def months(seed: int = 1, n: int = 240) -> pd.DataFrame:
     risk = -1.5 + 0.12 * long["month"] + 0.6 * long["ips"] + 0.5 * (long["site"] == "a") + lasting
     # a third of the young start another service; nothing drawn here either
     long["start"] = (long["person_id"] % 7 + 2).where((long["person_id"] % 3 == 0) & (long["age"] < 45)).astype("Int64")
-    long = long.assign(works=(rng.random(len(long)) < 1 / (1 + np.exp(-risk))).astype(int))
-    # nothing drawn, so that the rest stays as it was
+    # month 0 is January to August 2014, so that some months lie on both sides of January 2015
+    since = long["person_id"] % 8 + long["month"]
+    long = long.assign(works=(rng.random(len(long)) < 1 / (1 + np.exp(-risk))).astype(int),
+                       calendar_month=(2014 + since // 12) * 100 + since % 12 + 1)  # fmt: skip
     return long.assign(state=np.where(long["works"] == 1, "work", np.where(long["age"] % 2 == 1, "aap", "none")))
 
 

@@ -15,13 +15,16 @@ from ips_outcomes.analysis.funnel import service_funnel
 from ips_outcomes.analysis.hazard import hazard_ratio
 from ips_outcomes.analysis.heterogeneity import heterogeneity_test, sorted_groups, targeting_curve
 from ips_outcomes.analysis.heterogeneity_scores import cross_fitted_scores
+from ips_outcomes.analysis.history import history_check
 from ips_outcomes.analysis.incidence import cumulative_incidence
 from ips_outcomes.analysis.jobs import jobs_held
 from ips_outcomes.analysis.lifelines_door import parametric_survival
 from ips_outcomes.analysis.modifiers_of_centres import centre_modifiers
 from ips_outcomes.analysis.panel import panel_effect
 from ips_outcomes.analysis.pay_totals import work_sums
+from ips_outcomes.analysis.periods import period_adjusted_rates
 from ips_outcomes.analysis.person_months import months_matrix
+from ips_outcomes.analysis.piecewise import piecewise_trends
 from ips_outcomes.analysis.process_measures import centre_values, process_table
 from ips_outcomes.analysis.published import beside_published, published_rates
 from ips_outcomes.analysis.randomisation import randomisation_test
@@ -73,6 +76,7 @@ __all__ = [
     "heterogeneity_test",
     "job_tenure",
     "jobs_held",
+    "history_check",
     "kaplan_meier",
     "log_rank",
     "longest_horizon",
@@ -83,6 +87,8 @@ __all__ = [
     "nelson_aalen",
     "panel_effect",
     "parametric_survival",
+    "period_adjusted_rates",
+    "piecewise_trends",
     "predicted_incidence",
     "process_table",
     "proportional_hazards_test",

@@ -42,6 +42,7 @@ class _Fit:
     influence: Floats
     rows: Floats
     people: Floats
+    events: Floats
     present: NDArray[np.bool_]
     parameters: int
     linear: tuple[MonthsMatrix, Floats, Floats]
@@ -94,10 +95,11 @@ def _slope(matrix: MonthsMatrix) -> _Fit:
     influence = (residual * np.nan_to_num(away / spread[:, None])[matrix.arm]).sum(axis=1)
     present = np.asarray(matrix.observed.any(axis=1))
     people = matrix.in_arms(matrix.count * present)
+    events = matrix.in_arms(matrix.count * (matrix.value > 0).any(axis=1))
     rows = matrix.in_arms(matrix.count[:, None] * matrix.observed).sum(axis=1)
     # the month is centred for the sake of the arithmetic; the slope is the same
     linear = matrix, np.column_stack([np.ones(len(time)), time - time.mean()]), np.array([0.0, 1.0])
-    return _Fit(slope, influence, rows, people, present, 2, linear)
+    return _Fit(slope, influence, rows, people, events, present, 2, linear)
 
 
 def _change(matrix: MonthsMatrix, start: int, end: int) -> _Fit:
@@ -109,11 +111,11 @@ def _change(matrix: MonthsMatrix, start: int, end: int) -> _Fit:
     with np.errstate(invalid="ignore", divide="ignore"):
         mean = matrix.in_arms(matrix.mass * change) / total
         influence = np.nan_to_num((matrix.weight * both * (change - mean[matrix.arm])) / total[matrix.arm])
-    people = matrix.in_arms(matrix.count * both)
+    people, events = matrix.in_arms(matrix.count * both), matrix.in_arms(matrix.count * (change != 0))
     month = replace(
         matrix, months=matrix.months[[last]], value=change[:, None], observed=both[:, None], dead=matrix.dead[:, [last]]
     )
-    return _Fit(mean, influence, people, people, both > 0, 1, (month, np.ones((1, 1)), np.ones(1)))
+    return _Fit(mean, influence, people, people, events, both > 0, 1, (month, np.ones((1, 1)), np.ones(1)))
 
 
 @supports(frequency_weights=True, probability_weights=True, cluster=True)
@@ -163,7 +165,8 @@ def trends(
     Estimates
         Measures ``slope``, ``slope_difference``, ``change``,
         ``change_difference``; columns ``start`` and ``end``. ``n`` is people
-        who took part. Normal 95 % limits and p-values; few clusters: of t, and
+        who took part, ``events`` those who had the outcome in one of the months
+        (for a change: whose outcome changed). Normal 95 % limits and p-values; few clusters: of t, and
         ``degrees_of_freedom`` (Satterthwaite's).
 
     Raises
@@ -203,11 +206,12 @@ def trends(
         common = {"start": begin, "end": end}
         for place, name in enumerate(matrix.arms):
             rows.append({"measure": measure, "group": name, "contrast": "", "n": round(float(fit.people[place])),
-                         "estimate": fit.estimate[place], **fit.error(matrix, [place], [1.0], correction), **common})  # fmt: skip
+                         "events": round(float(fit.events[place])), "estimate": fit.estimate[place], **fit.error(matrix, [place], [1.0], correction), **common})  # fmt: skip
         for place, name in enumerate(matrix.arms):
             if base is not None and place != base:
                 rows.append({"measure": f"{measure}_difference", "group": "", "contrast": f"{name} - {matrix.arms[base]}",
                              "n": round(float(fit.people[place] + fit.people[base])),
+                             "events": round(float(fit.events[place] + fit.events[base])),
                              "estimate": fit.estimate[place] - fit.estimate[base],
                              **fit.error(matrix, [place, base], [1.0, -1.0], correction), **common})  # fmt: skip
     table = pd.DataFrame(rows)

@@ -15,6 +15,7 @@ from ips_outcomes.estimates import Estimates
 from ips_outcomes.followup import FollowUp
 from ips_outcomes.loaders import Cohort
 from ips_outcomes.reporting import (
+    break_chapter,
     crossover_chapter,
     education_chapter,
     services_chapter,
@@ -22,6 +23,8 @@ from ips_outcomes.reporting import (
     staying_answers,
     staying_chapter,
     staying_release,
+    trend_chapter,
+    variants_chapter,
 )
 from ips_outcomes.reporting.figures import Canvas
 from ips_outcomes.reporting.gallery import Plan
@@ -74,18 +77,24 @@ class Chapter:
     internal: frozenset[str] = frozenset()
 
 
-#: In the order of the page.
+#: In the order of the page, where several follow the same section.
 CHAPTERS: tuple[Chapter, ...] = (
+    Chapter("trend", "employment", trend_chapter.answers, trend_chapter.release, trend_chapter.plans, trend_chapter.tables,
+            trend_chapter.sentences),
+    Chapter("variants", "landmarks", variants_chapter.answers, variants_chapter.release, variants_chapter.plans,
+            variants_chapter.tables, variants_chapter.sentences),
+    Chapter("break", "variants", break_chapter.answers, break_chapter.release, break_chapter.plans, break_chapter.tables,
+            break_chapter.sentences),
     Chapter("staying", "first-job", staying_answers.answers, staying_release.release, staying_chapter.plans, staying_chapter.tables,
             staying_chapter.sentences, staying_chapter.FOLDED),
-    Chapter("crossover", "first-job", crossover_chapter.answers, crossover_chapter.release, crossover_chapter.plans,
-            crossover_chapter.tables, crossover_chapter.sentences),
-    Chapter("services", "subgroups", services_chapter.answers, services_chapter.release, services_chapter.plans,
-            services_chapter.tables, services_chapter.sentences),
-    Chapter("states", "first-job", states_chapter.answers, states_chapter.release, states_chapter.plans, states_chapter.tables,
+    Chapter("states", "staying", states_chapter.answers, states_chapter.release, states_chapter.plans, states_chapter.tables,
             states_chapter.sentences, ("state_flows", "state_transitions"), frozenset({states_chapter.PERSON_LEVEL})),
     Chapter("education", "states", education_chapter.answers, education_chapter.release, education_chapter.plans,
             education_chapter.tables, education_chapter.sentences),
+    Chapter("crossover", "education", crossover_chapter.answers, crossover_chapter.release, crossover_chapter.plans,
+            crossover_chapter.tables, crossover_chapter.sentences),
+    Chapter("services", "subgroups", services_chapter.answers, services_chapter.release, services_chapter.plans,
+            services_chapter.tables, services_chapter.sentences),
 )  # fmt: skip
 
 

@@ -13,7 +13,7 @@ from matplotlib.ticker import FuncFormatter, LogLocator, MaxNLocator, NullFormat
 from ips_outcomes.errors import UnsupportedError
 from ips_outcomes.estimates import Estimates
 from ips_outcomes.reporting import numbers, style
-from ips_outcomes.reporting.figures import Canvas, _under_table
+from ips_outcomes.reporting.figures import Canvas, under_table
 
 __all__ = ["effect_by_number"]
 
@@ -165,4 +165,4 @@ def _counted(axes: Axes, canvas: Canvas, counts: pd.DataFrame, arms: list[str], 
         texts[arm] = [numbers.count(own.get(band)) for band in bands.itertuples(index=False, name=None)]
     known = {arm: canvas.arms.get(arm, arm) for arm in arms}
     named = Canvas(canvas.words, {**canvas.arms, **known}, canvas.narrow)
-    _under_table(axes, named, canvas.words("axis.people"), texts, bands.mean(axis=1).tolist(), xlim)
+    under_table(axes, named, canvas.words("axis.people"), texts, bands.mean(axis=1).tolist(), xlim)

@@ -17,7 +17,19 @@ from ips_outcomes.estimates import Estimates
 from ips_outcomes.reporting import numbers, style
 from ips_outcomes.reporting.words import Words, words
 
-__all__ = ["Canvas", "blocks", "curve", "dots", "draw_estimates", "month_ticks", "observation", "steps"]
+__all__ = [
+    "Canvas",
+    "arms_legend",
+    "blocks",
+    "curve",
+    "dots",
+    "draw_estimates",
+    "month_ticks",
+    "observation",
+    "percent_axis",
+    "steps",
+    "under_table",
+]
 
 
 @dataclass(frozen=True)
@@ -39,7 +51,8 @@ class Canvas:
         return style.arm_styles(list(self.arms))
 
 
-def _percent_axis(axes: Axes, values: np.ndarray, *, axis: str = "y") -> None:
+def percent_axis(axes: Axes, values: np.ndarray, *, axis: str = "y") -> None:
+    """Per cent from 0 to a little above the largest value."""
     top = np.nanmax(values) if np.isfinite(values).any() else 1.0
     top = min(1.0, np.ceil(top * 10 + 0.2) / 10)
     formatter = FuncFormatter(lambda v, _: f"{v * 100:.0f} %")
@@ -62,17 +75,20 @@ def month_ticks(axes: Axes, first: int, last: int, *, every: int) -> list[int]:
     return ticks
 
 
-def _legend(axes: Axes, canvas: Canvas, arms: list[str], *, lines: bool = True) -> None:
+def arms_legend(axes: Axes, canvas: Canvas, arms: list[str], *, lines: bool = True, thin: str | None = None) -> None:
+    """The arms' names over the picture, and what a thin line means."""
     handles = []
     for arm in arms:
         look = canvas.styles[arm]
         handles.append(mpl.lines.Line2D([], [], color=look["color"], linestyle=look["linestyle"] if lines else "none",
                                         marker=None if lines else look["marker"], linewidth=2, label=canvas.arms[arm]))  # fmt: skip
+    if thin is not None:
+        handles.append(mpl.lines.Line2D([], [], color=style.INK, linewidth=0.8, label=thin))
     axes.legend(handles=handles, loc="lower left", bbox_to_anchor=(0, 1.0), ncols=len(handles), borderaxespad=0.2,
                 handlelength=2.6)  # fmt: skip
 
 
-def _under_table(axes: Axes, canvas: Canvas, title: str, rows: dict[str, list[str]], ticks: list[int], xlim: tuple[float, float]
+def under_table(axes: Axes, canvas: Canvas, title: str, rows: dict[str, list[str]], ticks: list[int], xlim: tuple[float, float]
                  ) -> None:  # fmt: skip
     """Numbers lined up under the axis, one row an arm."""
     axes.set_xlim(*xlim)
@@ -95,8 +111,14 @@ def _at(table: pd.DataFrame, arm: str, months: list[int], column: str, month: st
     return [numbers.count(v) for v in rows]
 
 
-def curve(rates: Estimates, canvas: Canvas, *, programme_end: int | None = None, sources: pd.DataFrame | None = None) -> Figure:
-    """Monthly shares by arm with bands; numbers observed and the register behind each month below."""
+def curve(
+    rates: Estimates, canvas: Canvas, *, programme_end: int | None = None, sources: pd.DataFrame | None = None,
+    composite: Estimates | None = None,
+) -> Figure:  # fmt: skip
+    """Monthly shares by arm with bands; numbers observed and the register behind each month below.
+
+    A thin line shows the composite, in which the dead are not in work.
+    """
     table = rates.table
     first, last = int(table["month"].min()), int(table["month"].max())
     arms = [a for a in canvas.arms if (table["group"] == a).any()]
@@ -104,7 +126,6 @@ def curve(rates: Estimates, canvas: Canvas, *, programme_end: int | None = None,
     heights = [6.2, 0.34 * (len(arms) + 1), 0.34] if sources is not None else [6.2, 0.34 * (len(arms) + 1)]
     grid = figure.add_gridspec(len(heights), 1, height_ratios=heights, hspace=0.02)
     axes = figure.add_subplot(grid[0])
-    ends = []
     for arm in arms:
         rows = table[table["group"] == arm].sort_values("month")
         x, y = rows["month"].to_numpy(float), rows["estimate"].to_numpy(float)
@@ -112,8 +133,10 @@ def curve(rates: Estimates, canvas: Canvas, *, programme_end: int | None = None,
         axes.fill_between(x, rows["conf_low"].to_numpy(float), rows["conf_high"].to_numpy(float), color=look["color"],
                           alpha=0.15, linewidth=0)  # fmt: skip
         axes.plot(x, y, color=look["color"], linestyle=look["linestyle"], linewidth=2)
-        ends.append((last, y[-1], canvas.arms[arm], look["color"]))
-    _percent_axis(axes, table["conf_high"].to_numpy(float))
+        if composite is not None:
+            rows = composite.table[composite.table["group"] == arm].sort_values("month")
+            axes.plot(rows["month"].to_numpy(float), rows["estimate"].to_numpy(float), color=style.INK, linewidth=0.8)
+    percent_axis(axes, table["conf_high"].to_numpy(float))
     axes.grid(axis="y")
     if programme_end is not None:
         axes.axvspan(0, programme_end, color=style.SHADE, linewidth=0, zorder=0)
@@ -122,10 +145,12 @@ def curve(rates: Estimates, canvas: Canvas, *, programme_end: int | None = None,
     axes.axvline(0, color=style.MUTED, linewidth=1)
     ticks = month_ticks(axes, first, last, every=12 if canvas.narrow else 6)
     axes.set_xlabel(canvas.words("axis.months"))
-    _legend(axes, canvas, arms)
+    # on a phone there is room for the arms alone; the caption says it, too
+    thin = canvas.words("axis.composite") if composite is not None and not canvas.narrow else None
+    arms_legend(axes, canvas, arms, thin=thin)
     below = figure.add_subplot(grid[1])
     texts = {arm: _at(table, arm, ticks, "n", "month") for arm in arms}
-    _under_table(below, canvas, canvas.words("axis.observed"), texts, ticks, axes.get_xlim())
+    under_table(below, canvas, canvas.words("axis.observed"), texts, ticks, axes.get_xlim())
     if sources is not None:
         _source_strip(figure.add_subplot(grid[2]), canvas, sources, axes.get_xlim())
     return figure
@@ -184,7 +209,7 @@ def difference_curve(contrasts: Estimates, canvas: Canvas, *, programme_end: int
     if len(compared) > 1:
         # a legend takes the title's place
         axes.set_ylabel(canvas.words("axis.difference"))
-        _legend(axes, canvas, [arm for arm in compared if arm in canvas.arms])
+        arms_legend(axes, canvas, [arm for arm in compared if arm in canvas.arms])
     else:
         axes.set_title(canvas.words("axis.difference"), fontweight="normal", color=style.MUTED)
     return figure
@@ -208,14 +233,14 @@ def steps(incidence: Estimates, canvas: Canvas, *, axis: str = "axis.months") ->
             x, rows["estimate"].to_numpy(float), where="post", color=look["color"], linestyle=look["linestyle"], linewidth=2
         )
     tops = table["conf_high"].fillna(table["estimate"]).to_numpy(float)
-    _percent_axis(axes, tops)
+    percent_axis(axes, tops)
     axes.grid(axis="y")
     ticks = month_ticks(axes, 0, last, every=12 if canvas.narrow else 6)
     axes.set_xlabel(canvas.words(axis))
-    _legend(axes, canvas, arms)
+    arms_legend(axes, canvas, arms)
     below = figure.add_subplot(grid[1])
     texts = {arm: _at(table, arm, ticks, "at_risk", "time") for arm in arms}
-    _under_table(below, canvas, canvas.words("axis.at_risk"), texts, ticks, axes.get_xlim())
+    under_table(below, canvas, canvas.words("axis.at_risk"), texts, ticks, axes.get_xlim())
     return figure
 
 

@@ -32,7 +32,7 @@ from ips_outcomes.reporting.small_multiples import level_curves
 from ips_outcomes.reporting.tables import definition_label
 from ips_outcomes.study import Study
 
-__all__ = ["FORMATS", "Plan", "draw_all", "plan_figures", "rendered"]
+__all__ = ["FORMATS", "Plan", "draw_all", "history_words", "plan_figures", "rendered"]
 
 #: Kinds of file that a figure is written as.
 FORMATS = ("svg", "pdf", "png")
@@ -145,7 +145,15 @@ def plan_figures(study: Study, results: Results, canvas: Canvas) -> list[Plan]:
                       reference=canvas.arms[str(study.reference)], reference_rate=shares[str(study.reference)])  # fmt: skip
     else:
         caption = say("caption.employment_one", label=label, month=last, rate=", ".join(shares.values()))
-    plans.append(Plan("employment", lambda c: figures.curve(results.rates, c, programme_end=end, sources=results.sources),
+    composite = results.composite
+    if composite is not None and composite.table["estimate"].isna().all():
+        composite = None
+    if composite is not None:
+        caption += " " + say("caption.composite")
+        if composite.table["estimate"].isna().any():
+            caption += " " + say("caption.composite_hidden")
+    caption += history_words(results, canvas)
+    plans.append(Plan("employment", lambda c: figures.curve(results.rates, c, programme_end=end, sources=results.sources, composite=composite),
                       results.rates.table, caption, say("alt.employment", first=-plan.history, last=last, text=text)))  # fmt: skip
     monthly = results.monthly_contrasts
     if monthly is not None:
@@ -165,6 +173,34 @@ def plan_figures(study: Study, results: Results, canvas: Canvas) -> list[Plan]:
     if results.subgroup_curves is not None:
         plans += _subgroups(study, results, canvas, label)
     return [*plans, _observation(study, results, canvas)]
+
+
+def history_words(results: Results, canvas: Canvas) -> str:
+    """What the placebo check says, in a sentence a contrast and one on the joint test."""
+    if results.history is None:
+        return ""
+    say, table = canvas.words, results.history.table
+    lines = []
+    for _, row in table[table["measure"] == "mean_difference"].iterrows():
+        arm, reference = (canvas.arms[name] for name in row["contrast"].split(" - "))
+        said = {
+            "first": numbers.decimal(row["start"], 0),
+            "last": numbers.decimal(row["end"], 0),
+            "arm": arm,
+            "reference": reference,
+        }
+        if pd.isna(row["conf_low"]):
+            lines.append(say("history.nothing", **said))
+            continue
+        alike = "alike" if row["conf_low"] <= 0 <= row["conf_high"] else "apart"
+        lines.append(say(f"history.{alike}", **said, points=numbers.points(row["estimate"]), low=numbers.points(row["conf_low"]),
+                         high=numbers.points(row["conf_high"])))  # fmt: skip
+    joint = pick(table, measure="joint_test")
+    if joint is not None and pd.notna(joint["p_value"]):
+        text = numbers.p_value(joint["p_value"])
+        shown = text if text.startswith("<") else f"= {text}"
+        lines.append(say("history.joint_apart" if joint["p_value"] < LEVEL else "history.joint_alike", p=shown))
+    return " " + " ".join(lines)
 
 
 def _difference_text(results: Results, canvas: Canvas, month: int) -> str:
@@ -208,6 +244,8 @@ def _balance(results: Results, canvas: Canvas) -> Plan:
     return Plan("balance", draw, table, canvas.words("caption.balance"), alt)
 
 
+#: A joint test below this is told as a difference.
+LEVEL = 0.05
 #: Levels with at most this many people in an arm stand in the table, not in the picture.
 FEW = 19
 

@@ -11,6 +11,7 @@ event come from an event table whose steps each hold at least k people.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
@@ -26,7 +27,9 @@ from ips_outcomes.reporting.subgroup_gate import level_sizes, released_contrasts
 from ips_outcomes.reporting.suppression import (
     NUMBERS,
     Profile,
+    hidden_composite,
     hidden_contrasts,
+    hidden_models,
     hidden_rates,
     hide,
     part_of_arm,
@@ -37,6 +40,33 @@ from ips_outcomes.reporting.words import Words
 from ips_outcomes.study.model import SubgroupAnalysis
 
 __all__ = ["released_event_table", "through_gate"]
+
+
+def _landmarks(results: Results, threshold: int) -> dict[str, Any]:
+    """Rates and comparisons at the landmarks; a composite that would tell how few had died is hidden in both."""
+    rates, contrasts = hidden_rates(results.landmark_rates, threshold), hidden_contrasts(results.contrasts, threshold)
+    made: dict[str, Any] = {"landmark_rates": rates, "contrasts": contrasts}
+    for name in {str(x).removesuffix("_composite") for x in rates.table["outcome"] if str(x).endswith("_composite")}:
+        dead = (rates.table["outcome"] == f"{name}_composite").to_numpy(dtype=bool)
+        part = results.landmark_rates.with_table(results.landmark_rates.table[dead])
+        shown = hidden_composite(part, results.landmark_rates.select(outcome=name), threshold)
+        if shown is None:
+            continue
+        gone = np.zeros(len(dead), dtype=bool)
+        gone[dead] = shown.table["n"].isna().to_numpy(dtype=bool)
+        touched = set(zip(rates.table.loc[gone, "group"], rates.table.loc[gone, "month"], strict=True))
+        before = rates.table["hidden"].to_numpy(dtype=bool)
+        made["landmark_rates"] = rates.with_table(hide(rates.table, gone, ["n", "events", *NUMBERS]).assign(hidden=gone | before))
+        if contrasts is not None:
+            arms = [re.split(" [-/] ", str(c)) for c in contrasts.table["contrast"]]
+            near = np.array(
+                [any((a, m) in touched for a in pair) for pair, m in zip(arms, contrasts.table["month"], strict=True)]
+            )
+            near &= (contrasts.table["outcome"] == f"{name}_composite").to_numpy(dtype=bool)
+            counts = ["n", "events", "n_arm", "events_arm", "n_reference", "events_reference"]
+            table = hide(contrasts.table, near, [*counts, *NUMBERS])
+            made["contrasts"] = contrasts.with_table(table.assign(hidden=near | contrasts.table["hidden"].to_numpy(dtype=bool)))
+    return made
 
 
 def _model(given: Estimates | None, profile: Profile) -> Estimates | None:
@@ -253,8 +283,9 @@ def through_gate(
         flow=_flow(results.flow, k),
         baseline=_baseline(results.baseline, k),
         rates=hidden_rates(results.rates, k),
-        landmark_rates=hidden_rates(results.landmark_rates, k),
-        contrasts=hidden_contrasts(results.contrasts, k),
+        composite=hidden_composite(results.composite, results.rates, k),
+        history=hidden_models(results.history, profile),
+        **_landmarks(results, k),
         stratified=_rounded(hidden_contrasts(results.stratified, k), profile),
         monthly_contrasts=hidden_contrasts(results.monthly_contrasts, k),
         **_first_job(results, k, horizons, reference, words, labels or {}),

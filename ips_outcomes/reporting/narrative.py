@@ -185,6 +185,7 @@ def references(results: Results) -> list[str]:
     """Each method's references, once."""
     parts = [
         results.rates,
+        results.history,
         results.contrasts,
         results.stratified,
         results.incidence,
@@ -193,6 +194,7 @@ def references(results: Results) -> list[str]:
         results.hazard,
         results.subgroup_effects,
         results.baseline,
+        *(answer for answers in results.chapters.values() for answer in answers.values() if isinstance(answer, Estimates)),
     ]
     parts += [part for answers in results.chapters.values() for part in answers.values() if isinstance(part, Estimates)]
     found = [reference for part in parts if part is not None for reference in part.references]

@@ -13,6 +13,7 @@ from ips_outcomes.analysis import (
     compare_arms,
     employment_rates,
     hazard_ratio,
+    history_check,
 )
 from ips_outcomes.errors import UnsupportedError
 from ips_outcomes.estimates import Estimates, combine
@@ -61,6 +62,10 @@ class Results:
     reconciliation: pd.DataFrame
     #: Answers of the report's chapters, by chapter and name.
     chapters: Mapping[str, Mapping[str, Estimates | pd.DataFrame]] = field(default_factory=dict)
+    #: Shares by month with the dead counted as not in work.
+    composite: Estimates | None = None
+    #: Whether the arms were alike before inclusion.
+    history: Estimates | None = None
 
 
 def compute_results(cohort: Cohort, followed: FollowUp) -> Results:
@@ -99,6 +104,8 @@ def compute_results(cohort: Cohort, followed: FollowUp) -> Results:
         ended=_ended(followed),
         quality=followed.quality,
         reconciliation=cohort.reconciliation,
+        composite=employment_rates(followed, f"{primary}_composite", by="arm", at=list(range(1, plan.months + 1))),
+        history=_history(followed, primary) if two and plan.history else None,
     )
 
 
@@ -134,6 +141,14 @@ def _facts(study: Study, followed: FollowUp, present: list[str]) -> dict[str, An
         **_crossed(study, followed),
         "arms_present": present,
     }
+
+
+def _history(followed: FollowUp, primary: str) -> Estimates | None:
+    """The placebo check; nothing where no register speaks for the time before inclusion."""
+    before = followed.person_months[followed.person_months["month"] < 0]
+    if before.loc[before[primary].notna(), "arm"].nunique() < 2:
+        return None
+    return history_check(followed, primary)
 
 
 def _hazard(followed: FollowUp) -> Estimates | None:

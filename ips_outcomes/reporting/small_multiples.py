@@ -73,10 +73,13 @@ class _Pictures:
         self.first, self.last = int(self.table["month"].min()), int(self.table["month"].max())
         self.columns = 2 if width >= 5.4 else 1
         names = [canvas.arms[arm] for arm in self.arms]
+        # where people are counted at the very first month, half their number stands left of the panel
+        self.over = width_of(numbers.count(self.table["n"].max()), SIZE) / 2 if self.first % 6 == 0 else 0.0
         self.left = min(
-            max([width_of(name, SIZE) for name in names] + [width_of("100 %", SIZE)]) + 0.16, 0.32 * width / self.columns
+            max([width_of(name, SIZE) + self.over for name in names] + [width_of("100 %", SIZE)]) + 0.16,
+            0.32 * width / self.columns,
         )
-        self.names = {arm: wrapped(canvas.arms[arm], self.left - 0.14, SIZE) for arm in self.arms}
+        self.names = {arm: wrapped(canvas.arms[arm], self.left - self.over - 0.14, SIZE) for arm in self.arms}
         self.panel = (width - 2 * MARGIN - self.columns * (self.left + 0.12) - (self.columns - 1) * GAP) / self.columns
         self.ticks = self._ticks()
         bounds = self.table["conf_high"].to_numpy(dtype=float)
@@ -162,7 +165,9 @@ class _Pictures:
         axes = figure.add_axes((x / self.width, 1 - (y + TALL) / up, self.panel / self.width, TALL / up))
         part = self.table[(self.table["subgroup"] == name) & (self.table["level"] == level)]
         if self.end is not None and self.end > self.first:
-            axes.axvspan(self.first - 0.7, self.end, color=style.SHADE, linewidth=0, zorder=0)
+            axes.axvspan(max(self.first - 0.7, 0.0), self.end, color=style.SHADE, linewidth=0, zorder=0)
+        if self.first < 0:
+            axes.axvline(0, color=style.MUTED, linewidth=0.8)
         for arm in self.arms:
             rows = part[part["group"] == arm].sort_values("month")
             self._curve(axes, rows, self.canvas.styles[arm])
@@ -173,13 +178,20 @@ class _Pictures:
         axes.yaxis.set_major_formatter(FuncFormatter(lambda v, _: f"{v * 100:.0f} %"))
         axes.tick_params(labelsize=SIZE, length=2.5, pad=2)
         axes.grid(axis="y")
-        self._write(figure, MARGIN + x - MARGIN - 0.08, y + TALL + 0.2 + LINE * 0.5, self.canvas.words("axis.observed"), ha="right",
+        self._write(figure, x - self.over - 0.08, y + TALL + 0.2 + LINE * 0.5, self.canvas.words("axis.observed"), ha="right",
                     colour=style.MUTED)  # fmt: skip
         below = y + TALL + 0.2 + LINE
         for arm in self.arms:
             lines = self.names[arm]
             for j, line in enumerate(lines):
-                self._write(figure, x - 0.08, below + LINE * (j + 0.5), line, ha="right", colour=self.canvas.styles[arm]["color"])
+                self._write(
+                    figure,
+                    x - self.over - 0.08,
+                    below + LINE * (j + 0.5),
+                    line,
+                    ha="right",
+                    colour=self.canvas.styles[arm]["color"],
+                )
             people = part[part["group"] == arm].set_index("month")["n"].reindex(self.ticks)
             for month, n in people.items():
                 place = (float(month) - self.first + 0.7) / (self.last - self.first + 1.4) * self.panel

@@ -11,7 +11,19 @@ import pandas as pd
 
 from ips_outcomes.estimates import Estimates
 
-__all__ = ["NUMBERS", "Profile", "hidden_contrasts", "hidden_rates", "hide", "load_profile", "part_of_arm", "small", "unsafe"]
+__all__ = [
+    "NUMBERS",
+    "Profile",
+    "hidden_composite",
+    "hidden_contrasts",
+    "hidden_models",
+    "hidden_rates",
+    "hide",
+    "load_profile",
+    "part_of_arm",
+    "small",
+    "unsafe",
+]
 
 #: Columns that are computed from counts, and hidden with them.
 NUMBERS = ["estimate", "std_error", "conf_low", "conf_high", "p_value"]
@@ -77,6 +89,64 @@ def hidden_contrasts(given: Estimates | None, threshold: int) -> Estimates | Non
     rows = unsafe(table, "n_arm", "events_arm", threshold) | unsafe(table, "n_reference", "events_reference", threshold)
     counts = ["n", "events", "n_arm", "events_arm", "n_reference", "events_reference"]
     return given.with_table(hide(table, rows, [*counts, *NUMBERS]))
+
+
+def hidden_composite(given: Estimates | None, alive: Estimates, threshold: int) -> Estimates | None:
+    """Shares that count the dead, without months in which those of the living beside them would tell how few had died.
+
+    ``alive`` has the same groups and months, before anything of it is hidden.
+    """
+    if given is None:
+        return None
+    shown = hidden_rates(given, threshold)
+    own = alive.table[alive.table["month"].notna()]
+    living = {(g, m): n for g, m, n in own[["group", "month", "n"]].itertuples(index=False, name=None)}
+    keys = given.table[["group", "month"]].itertuples(index=False, name=None)
+    dead = given.table["n"] - pd.Series([living.get(key, pd.NA) for key in keys], index=given.table.index, dtype="Int64")
+    rows = small(dead, threshold)
+    return shown.with_table(hide(shown.table, rows | shown.table["hidden"].to_numpy(dtype=bool), ["events", *NUMBERS]).assign(
+        n=lambda t: t["n"].mask(rows)))  # fmt: skip
+
+
+#: What a difference of model results is a difference of, where the name does not say it.
+_PARTS = {"risk_difference": ("rate",), "mean_difference": ("mean", "mean_rate")}
+
+
+def hidden_models(given: Estimates | None, profile: Profile, parameters: int = 1) -> Estimates | None:
+    """Results of models of person-months, by arm and between arms.
+
+    An arm's result leaves with enough people who had the event (and who had it
+    not), enough of them for each parameter, and enough people: a mean of fewer
+    than twice the threshold tells of each. A difference leaves if both arms'
+    results do, and a joint test if all do. Numbers have fixed digits.
+    """
+    if given is None:
+        return None
+    table, k = given.table, profile.threshold
+    n, events = table["n"].to_numpy(dtype=float), table["events"].to_numpy(dtype=float, na_value=np.nan)
+    few = unsafe(table, "n", "events", k) | small(table["n"], 2 * k)
+    few |= (events < parameters * profile.least_events_per_parameter) | (
+        n - parameters < profile.least_residual_degrees_of_freedom
+    )
+    arms = (table["group"] != "").to_numpy()
+    few &= arms
+    month = table["month"].astype(object).where(table["month"].notna(), None)
+    keys = list(zip(table["measure"], table["group"], month, strict=True))
+    gone = {key for key, hidden in zip(keys, few, strict=True) if hidden}
+    nobody = {(m, g, w) for (m, g, w), tiny in zip(keys, small(table["n"], k), strict=True) if tiny and g}
+    hidden, uncounted = few.copy(), small(table["n"], k)
+    for i, (measure, contrast, when) in enumerate(zip(table["measure"], table["contrast"], month, strict=True)):
+        if arms[i]:
+            continue
+        names = str(contrast).split(" - ") if contrast else list(dict.fromkeys(g for _, g, _ in keys if g))
+        parts = _PARTS.get(measure, (measure.removesuffix("_difference"),)) if contrast else tuple({m for m, g, _ in keys if g})
+        hidden[i] = any((part, name, when) in gone for part in parts for name in names)
+        uncounted[i] |= any((part, name, when) in nobody for part in parts for name in names)
+    shown = hide(table, hidden, ["events", "statistic", "degrees_of_freedom", "denominator", *NUMBERS])
+    shown["n"] = shown["n"].mask(uncounted)
+    digits = [c for c in (*NUMBERS, "statistic", "degrees_of_freedom") if c in shown]
+    shown[digits] = shown[digits].astype(float).round(profile.model_digits)
+    return given.with_table(shown)
 
 
 def part_of_arm(table: pd.DataFrame, people_of: dict[str, int], threshold: int) -> pd.DataFrame:

@@ -401,7 +401,7 @@ def _definitions(study: Study, canvas: Canvas) -> Shown:
 def csv_tables(results: Results) -> dict[str, pd.DataFrame]:
     """Every released table as data, by file name."""
     parts: dict[str, Estimates | pd.DataFrame | None] = {
-        "baseline": results.baseline, "rates_by_month": results.rates, "rates_at_landmarks": results.landmark_rates,
+        "baseline": results.baseline, "rates_by_month": results.rates, "composite_by_month": results.composite, "history_check": results.history, "rates_at_landmarks": results.landmark_rates,
         "contrasts_at_landmarks": results.contrasts, "contrasts_within_centres": results.stratified, "contrasts_by_month": results.monthly_contrasts,
         "first_job_incidence": results.incidence, "first_job_months": results.gained, "first_job_tests": results.curve_tests, "first_job_hazard_ratio": results.hazard,
         "subgroup_rates": results.subgroup_rates, "subgroup_contrasts": results.subgroup_contrasts,

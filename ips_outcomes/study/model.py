@@ -83,6 +83,7 @@ class FollowUpPlan(_Strict):
     history: Annotated[int, Field(ge=0, le=120)] = 24
     landmarks: Annotated[tuple[int, ...], Field(min_length=1)] = (12, 18, 43)
     programme_end_month: Annotated[int, Field(ge=1)] | None = None
+    trend_change_months: Annotated[int, Field(ge=1)] = 12
     already_working: Literal["exclude", "new_employer", "include"] = "exclude"
     included_twice: Literal["first", "last", "refuse"] = "first"
     residence: Literal["register", "assumed"] = "register"
