@@ -1,7 +1,7 @@
 """Parts of the report that stand for themselves: each asks, passes the gate, draws and tells in a file of its own.
 
 A chapter is a section of the page. The report knows no more of it than the
-five functions below, so that a new chapter is a new file and a line in `CHAPTERS`.
+functions below, so that a new chapter is a new file and a line in `CHAPTERS`.
 """
 
 from __future__ import annotations
@@ -14,6 +14,8 @@ import pandas as pd
 from ips_outcomes.estimates import Estimates
 from ips_outcomes.followup import FollowUp
 from ips_outcomes.loaders import Cohort
+from ips_outcomes.reporting.chapter_estimands import BY_CHAPTER
+from ips_outcomes.reporting.estimands import Estimand, Terms, main_estimands
 from ips_outcomes.reporting.figures import Canvas
 from ips_outcomes.reporting.gallery import Plan
 from ips_outcomes.reporting.suppression import Profile
@@ -21,7 +23,7 @@ from ips_outcomes.reporting.tables import Shown
 from ips_outcomes.reporting.words import Words
 from ips_outcomes.study import Study
 
-__all__ = ["CHAPTERS", "Answers", "Chapter", "ask", "release"]
+__all__ = ["CHAPTERS", "Answers", "Chapter", "ask", "estimands", "release"]
 
 #: Estimates and tables by name; the name is that of the file in ``tables/``.
 Answers = Mapping[str, Estimates | pd.DataFrame]
@@ -49,6 +51,9 @@ class Chapter:
         by name, and paragraphs at the section's head.
     folded : tuple of str
         Tables that stand folded at the section's end.
+    estimand : callable, optional
+        Of the sheet's terms (study, results, canvas): the chapter's blocks of
+        the estimand sheet. Without it, those of `chapter_estimands`, if any.
     """
 
     name: str
@@ -59,6 +64,7 @@ class Chapter:
     tables: Callable[[Study, Answers, Canvas], dict[str, Shown]]
     sentences: Callable[[Study, Answers, Canvas], list[str]]
     folded: tuple[str, ...] = ()
+    estimand: Callable[[Terms], list[Estimand]] | None = None
 
 
 #: In the order of the page.
@@ -76,3 +82,13 @@ def release(asked: Mapping[str, Answers], profile: Profile, words: Words) -> dic
     if profile.threshold == 0:
         return dict(asked)
     return {c.name: c.release(asked[c.name], profile, words) for c in CHAPTERS if c.name in asked}
+
+
+def estimands(terms: Terms) -> list[Estimand]:
+    """The estimand sheet: the report's own answers, and those of the chapters that this study has."""
+    blocks = main_estimands(terms)
+    for chapter in CHAPTERS:
+        bring = chapter.estimand or BY_CHAPTER.get(chapter.name)
+        if chapter.name in terms.results.chapters and bring is not None:
+            blocks += bring(terms)
+    return blocks
