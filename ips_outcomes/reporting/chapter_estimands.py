@@ -10,6 +10,7 @@ from inspect import signature
 from typing import Any
 
 from ips_outcomes.analysis import months_in_work, staying_in_work
+from ips_outcomes.estimates import Estimates
 from ips_outcomes.followup.schemes import NOT_ORDINARY
 from ips_outcomes.reporting.estimands import Estimand, Event, Terms, listed
 from ips_outcomes.study.states import StateRule, States
@@ -29,30 +30,47 @@ def _staying(terms: Terms) -> list[Estimand]:
     told, plan, one = terms.told, terms.study.follow_up, "" if terms.compared else "_one"
     rules = terms.rules(terms.primary)
     zero = [terms.event("death", "composite", "death_zero")]
+    asked = _outcomes(terms, "staying")
+    added = tuple(told(f"sum_{name}") for name in ("weekly_hours", "pay_nok", "pay_g") if name in asked)
     sums = Estimand(
         "months_in_work", told("answer.months_in_work"), terms.population(), terms.arms,
-        (told("months_sum", months=plan.months), *rules),
+        (told("months_sum", months=plan.months), *rules, *added),
         terms.events(terms.primary, zero, terms.event("emigration", "hypothetical", "emigration_sum")),
         terms.unknown(terms.primary, told(f"missing_{_default(months_in_work, 'missing')}")), (told(f"summary_months{one}"),),
     )  # fmt: skip
-    lengths = listed(_default(staying_in_work, "sustained"), terms.say)
+    steady = getattr(plan, "steady_months", _default(staying_in_work, "steady"))
+    lengths = [n for n in getattr(plan, "sustained_months", _default(staying_in_work, "sustained")) if n <= plan.months]
+    parts = [told("whole_stretch", months=plan.months), told("longest_stretch")]
+    parts += [told("steady", steady=steady)] if steady <= plan.months else []
+    parts += [told("sustained", lengths=listed(lengths, terms.say))] if lengths else []
+    parts += [told(name, gap=getattr(plan, "job_gap_months", 0)) for name in ("longest_job", "number_of_jobs") if name in asked]
     runs = Estimand(
-        "staying", told("answer.staying"), terms.population(), terms.arms,
-        (told("whole_stretch", months=plan.months, steady=_default(staying_in_work, "steady"), sustained=lengths), *rules),
+        "staying", told("answer.staying"), terms.population(), terms.arms, (*parts, told("never_worked"), *rules),
         terms.events(terms.primary, zero, terms.event("emigration", "treatment_policy", "emigration_bounds")),
         terms.unknown(terms.primary, told("missing_bounds")), (told(f"summary_staying{one}"),),
     )  # fmt: skip
     return [sums, runs]
 
 
+def _outcomes(terms: Terms, chapter: str) -> set[str]:
+    """What the tables of a chapter are about."""
+    found: set[str] = set()
+    for part in terms.results.chapters.get(chapter, {}).values():
+        table = part.table if isinstance(part, Estimates) else part
+        found |= set(table["outcome"].dropna()) if "outcome" in table else set()
+    return found
+
+
 def _trend(terms: Terms) -> list[Estimand]:
     told, plan, one = terms.told, terms.study.follow_up, "" if terms.compared else "_one"
     if plan.programme_end_month is None:
         return []
-    since = plan.months - getattr(plan, "trend_change_months", CHANGE_MONTHS)
+    start = plan.programme_end_month + 1
+    since = max(start, plan.months - getattr(plan, "trend_change_months", CHANGE_MONTHS))
+    knot = (told("knot", month=plan.programme_end_month),) if "trend_knot" in terms.results.chapters.get("trend", {}) else ()
     return [Estimand(
         "trend", told("answer.trend"), terms.population(told("population_rates"), told("population_both_months")), terms.arms,
-        (told("slope_variable", start=plan.programme_end_month + 1, months=plan.months),
+        (told("slope_variable", start=start, months=plan.months), *knot,
          told("change_variable", change_start=since, months=plan.months), *terms.rules(terms.primary)),
         terms.events(terms.primary, [terms.event("death", "while_alive", "death_both")],
                      terms.event("emigration", "while_resident", "emigration_away")),

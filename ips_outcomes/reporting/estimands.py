@@ -17,7 +17,7 @@ import pandas as pd
 from ips_outcomes.reporting import numbers
 from ips_outcomes.reporting.definition_words import definition_lines
 from ips_outcomes.reporting.figures import Canvas
-from ips_outcomes.reporting.results import SUPPORTED_EMPLOYMENT, Results
+from ips_outcomes.reporting.results import Results
 from ips_outcomes.reporting.words import Words
 from ips_outcomes.study import Definition, Study
 
@@ -25,6 +25,9 @@ __all__ = ["ICH", "Estimand", "Event", "Strategy", "Terms", "as_table", "head_of
 
 #: The guideline behind the sheet.
 ICH = "ICH E9(R1). Addendum on estimands and sensitivity analysis in clinical trials. European Medicines Agency, EMA/CHMP/ICH/436221/2017."
+
+#: Schemes that give a control what the service gives, where the study does not say which.
+SUPPORTED_EMPLOYMENT = ("INDJOBSTOT", "IPSUNG")
 
 #: The guideline's strategies. "While alive" and "while resident" are its "while on treatment", said of another event.
 Strategy = Literal[
@@ -260,8 +263,10 @@ class Terms:
 
     @property
     def schemes(self) -> str:
-        """The schemes that give a control what the service gives, in words."""
-        return listed([self.say.label("estimands.scheme", code) for code in SUPPORTED_EMPLOYMENT], self.say, "or")
+        """What gives a control what the service gives, in words: schemes, and records of the service."""
+        plan = getattr(self.study, "crossover_plan", None)
+        codes = SUPPORTED_EMPLOYMENT if plan is None else (*plan.schemes, *plan.records)
+        return listed([self.say.label("estimands.scheme", code) for code in codes], self.say, "or")
 
     def _stays(self) -> Event:
         """Nobody changes arm: with the number who started the service, where a delivery tells."""
