@@ -197,8 +197,10 @@ def test_crossover_counts_the_controls_who_started(tmp_path: Path):
     ("without_benefits = { aap = 50 }", "aap", "at 50 percent or more"),
     ('benefits_not_above_inclusion = ["disability"]', "disability", "than in month 0"),
 ])  # fmt: skip
-def test_benefits_in_a_definition_are_composite(simulated: Path, setting: str, kind: str, said: str):
-    plain, changed = (following(simulated, extra) for extra in ("", setting))
+def test_benefits_in_a_definition_are_composite(
+    simulated: Path, plain: tuple[ips.FollowUp, Terms], setting: str, kind: str, said: str
+):
+    changed = following(simulated, setting)
     assert changed[0].person_months["ordinary"].sum() < plain[0].person_months["ordinary"].sum()
     assert event(block(plain[1], "rates"), "disability").strategy == "treatment_policy"
     found = event(block(changed[1], "rates"), kind)
@@ -282,9 +284,9 @@ def test_no_trend_without_the_programmes_end(tmp_path: Path, monkeypatch: pytest
     assert not any("programme" in line for b in chapters.estimands(there) for line in b.arms)
 
 
-def test_states_are_those_of_the_study(simulated: Path, monkeypatch: pytest.MonkeyPatch):
+def test_states_are_those_of_the_study(plain: tuple[ips.FollowUp, Terms], monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setattr(chapters, "CHAPTERS", (fake("states"),))
-    _, terms = following(simulated, "")
+    _, terms = plain
     there = replace(terms, results=replace(terms.results, chapters={"states": {}}))
     found = block(there, "states")
     assert [event(found, n).strategy for n in ("death", "emigration", "disability", "subsidised", "education")] == [
@@ -307,7 +309,7 @@ def test_words_of_months_not_seen_follow_the_function():
 # ------------------------------------------------------------------ the page and the file
 @pytest.fixture(scope="module")
 def simulated(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    path = ips.simulate_study(tmp_path_factory.mktemp("estimands") / "study", seed=5, participants=60)
+    path = ips.simulate_study(tmp_path_factory.mktemp("estimands") / "study", seed=5, participants=40)
     text = path.read_text(encoding="utf-8")
     path.write_text(
         text.replace("draws = 10000", "draws = 200").replace('profile = "none"', 'profile = "primary5"'), encoding="utf-8"
@@ -324,6 +326,11 @@ def following(path: Path, setting: str) -> tuple[ips.FollowUp, Terms]:
     cohort = ips.load_cohort(ips.load_study(changed))
     followed = ips.follow_up(cohort)
     return followed, terms_of(Followed(cohort, followed))
+
+
+@pytest.fixture(scope="module")
+def plain(simulated: Path) -> tuple[ips.FollowUp, Terms]:
+    return following(simulated, "")
 
 
 @pytest.fixture(scope="module")
