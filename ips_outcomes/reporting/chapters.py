@@ -1,7 +1,7 @@
 """Parts of the report that stand for themselves: each asks, passes the gate, draws and tells in a file of its own.
 
 A chapter is a section of the page. The report knows no more of it than the
-five functions below, so that a new chapter is a new file and a line in `CHAPTERS`.
+functions below, so that a new chapter is a new file and a line in `CHAPTERS`.
 """
 
 from __future__ import annotations
@@ -26,6 +26,8 @@ from ips_outcomes.reporting import (
     trend_chapter,
     variants_chapter,
 )
+from ips_outcomes.reporting.chapter_estimands import BY_CHAPTER
+from ips_outcomes.reporting.estimands import Estimand, Terms, main_estimands
 from ips_outcomes.reporting.figures import Canvas
 from ips_outcomes.reporting.gallery import Plan
 from ips_outcomes.reporting.suppression import Profile
@@ -33,7 +35,7 @@ from ips_outcomes.reporting.tables import Shown
 from ips_outcomes.reporting.words import Words
 from ips_outcomes.study import Study
 
-__all__ = ["CHAPTERS", "Answers", "Chapter", "ask", "person_level", "place_after", "release"]
+__all__ = ["CHAPTERS", "Answers", "Chapter", "ask", "estimands", "person_level", "place_after", "release"]
 
 #: Estimates and tables by name; the name is that of the file in ``tables/``.
 Answers = Mapping[str, Estimates | pd.DataFrame]
@@ -64,6 +66,9 @@ class Chapter:
     internal : frozenset of str
         Answers, and the figures of the same names, that hold single people:
         they stand in internal/ alone, whatever the profile.
+    estimand : callable, optional
+        Of the sheet's terms (study, results, canvas): the chapter's blocks of
+        the estimand sheet. Without it, those of `chapter_estimands`, if any.
     """
 
     name: str
@@ -75,6 +80,7 @@ class Chapter:
     sentences: Callable[[Study, Answers, Canvas], list[str]]
     folded: tuple[str, ...] = ()
     internal: frozenset[str] = frozenset()
+    estimand: Callable[[Terms], list[Estimand]] | None = None
 
 
 #: In the order of the page, where several follow the same section.
@@ -123,3 +129,13 @@ def place_after(after: str, sections: Sequence[str]) -> int:
     while after not in sections and after in homes:
         after = homes[after]
     return sections.index(after) + 1 if after in sections else len(sections)
+
+
+def estimands(terms: Terms) -> list[Estimand]:
+    """The estimand sheet: the report's own answers, and those of the chapters that this study has."""
+    blocks = main_estimands(terms)
+    for chapter in CHAPTERS:
+        bring = chapter.estimand or BY_CHAPTER.get(chapter.name)
+        if chapter.name in terms.results.chapters and bring is not None:
+            blocks += bring(terms)
+    return blocks

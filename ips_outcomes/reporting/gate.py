@@ -246,6 +246,7 @@ def _facts(facts: dict[str, Any], threshold: int) -> dict[str, Any]:
     }
     if "crossed" in facts:
         stayed = facts["reference_people"] - facts["crossed"]
+        hidden["reference_people"] = None if _few(facts["reference_people"], threshold) else facts["reference_people"]
         hidden["crossed"] = None if _few(facts["crossed"], threshold) or _few(stayed, threshold) else facts["crossed"]
     return {**facts, **hidden, "participants": None if _few(people, threshold) else people}
 

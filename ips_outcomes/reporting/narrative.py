@@ -9,22 +9,19 @@ import pandas as pd
 from ips_outcomes.estimates import Estimates
 from ips_outcomes.reporting import numbers
 from ips_outcomes.reporting.definition_words import definition_lines
+from ips_outcomes.reporting.estimands import ICH
 from ips_outcomes.reporting.figures import Canvas
 from ips_outcomes.reporting.lookup import cell, pick
 from ips_outcomes.reporting.results import Results
 from ips_outcomes.reporting.suppression import Profile
 from ips_outcomes.study import Study
 
-__all__ = ["alerts", "cards", "estimand", "methods", "plain_words", "references"]
+__all__ = ["alerts", "cards", "methods", "plain_words", "references"]
 
 
 def _count(number: int | None, canvas: Canvas) -> str:
     """A count within a sentence."""
     return canvas.words("finding.hidden_number") if number is None else numbers.count(number)
-
-
-#: The guideline behind the estimand block.
-ICH = "ICH E9(R1). Addendum on estimands and sensitivity analysis in clinical trials. European Medicines Agency, EMA/CHMP/ICH/436221/2017."
 
 
 def cards(study: Study, results: Results, canvas: Canvas) -> list[dict[str, Any]]:
@@ -120,32 +117,6 @@ def plain_words(study: Study, results: Results, canvas: Canvas) -> list[str]:
         say("finding.plain_two", label=label, arm=canvas.arms[a], share=shares[a], month=month, reference=canvas.arms[str(study.reference)],
             reference_share=shares[str(study.reference)])
         for a in arms if a != study.reference
-    ]  # fmt: skip
-
-
-def estimand(study: Study, results: Results, canvas: Canvas) -> list[tuple[str, list[str]]]:
-    """Population, arms, variable, intercurrent events and summary, after ICH E9(R1)."""
-    say, definition = canvas.words, study.employed[study.primary_definition]
-    facts, two = results.facts, results.contrasts is not None
-    arms = ", ".join(canvas.arms[a] for a in facts["arms_present"])
-    landmarks = ", ".join(map(str, study.follow_up.landmarks))
-    rules = definition_lines(definition, say)
-    design = study.design if study.design in ("randomised", "comparison") else "unsaid"
-    crossover = []
-    if two and "crossed" in facts:
-        crossover = [say("estimand.event_crossover", n=_count(facts["reference_people"], canvas), months=study.follow_up.months,
-                         crossed=_count(facts["crossed"], canvas), reference=canvas.arms[str(study.reference)])]  # fmt: skip
-    return [
-        (say("estimand.population"), [say("estimand.population_text", n=_count(facts["participants"], canvas)),
-                                      say("estimand.population_observed"),
-                                      say("estimand.population_at_risk", at_risk=_count(facts["at_risk"], canvas))]),
-        (say("estimand.treatment"), [say(f"estimand.treatment_{design if two else 'one'}", arms=arms)]),
-        (say("estimand.variable"), [say("estimand.variable_text", label=definition.label, months=study.follow_up.months,
-                                        rule=rules[0]), *(f"{line[0].upper()}{line[1:]}." for line in rules[1:])]),
-        (say("estimand.events"), [say("estimand.event_death"), say("estimand.event_emigration"),
-                                  say("estimand.event_subsidy", subsidy=say(f"estimand.subsidy_{definition.wage_subsidy}")),
-                                  say("estimand.event_education"), *crossover]),
-        (say("estimand.summary"), [say("estimand.summary_two" if two else "estimand.summary_one", landmarks=landmarks)]),
     ]  # fmt: skip
 
 

@@ -16,6 +16,7 @@ from ips_outcomes.folders import whole_folder
 from ips_outcomes.followup import FollowUp
 from ips_outcomes.loaders import Cohort
 from ips_outcomes.reporting import chapters, narrative
+from ips_outcomes.reporting.estimands import Terms, as_table, head_of
 from ips_outcomes.reporting.figures import Canvas
 from ips_outcomes.reporting.for_whom_tables import for_whom_tables, for_whom_words
 from ips_outcomes.reporting.gallery import Plan, draw_all, plan_figures
@@ -155,6 +156,8 @@ def _write_side(
         # a table of single people stands beside its figure, in internal/
         if name not in alone:
             write_csv(table, folder / "tables" / f"{name}.csv")
+    canvas = _canvas(study)
+    write_csv(as_table(chapters.estimands(Terms(study, results, canvas)), canvas.words), folder / "tables" / "estimands.csv")
     drawn = drawn or _draw(study, results)
     if audience != "internal":
         drawn = {name: made for name, made in drawn.items() if name not in alone}
@@ -187,13 +190,18 @@ def _page(study: Study, results: Results, profile: Profile, audience: str, drawn
     order = [p.name for s in sections for p in s["parts"] if isinstance(p, Drawn)]
     contents = [("findings", say("section.findings")), ("estimand", say("section.estimand"))]
     contents += [(s["id"], s["title"]) for s in sections]
-    contents += [("references", say("section.references")), ("reproduce", say("section.reproduce"))]
+    contents += [
+        ("estimands", say("section.estimands")),
+        ("references", say("section.references")),
+        ("reproduce", say("section.reproduce")),
+    ]
+    blocks = chapters.estimands(Terms(study, results, canvas))
     return render(
         say=say, title=study.title, question=study.question, audience=audience, synthetic=study.synthetic,
         banner=say(f"page.{audience}_banner", profile=profile.title.lower()), contents=contents,
         cards=narrative.cards(study, results, canvas), plain=narrative.plain_words(study, results, canvas),
         alerts=narrative.alerts(results, canvas),
-        estimand=narrative.estimand(study, results, canvas), sections=sections, references=narrative.references(results),
+        head=head_of(blocks, say), estimands=blocks, sections=sections, references=narrative.references(results),
         numbers_of={name: i for i, name in enumerate(order, start=1)}, version=__version__,
         command=say("reproduce.command", file=study.file),
     )  # fmt: skip

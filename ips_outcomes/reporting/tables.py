@@ -228,7 +228,19 @@ def _sensitivity(study: Study, results: Results, canvas: Canvas) -> Shown | None
         name += f": {canvas.arms[contrast.split(' - ')[0]]}" if len(contrasts) > 1 else ""
         rows.append(Row((name, *cells)))
     columns = (say("column.definition"), *(say("axis.month", month=m) for m in study.follow_up.landmarks))
-    return Shown(say("table.sensitivity"), columns, tuple(rows))
+    return Shown(say("table.sensitivity"), columns, tuple(rows), _fewer_answers(study, results, canvas))
+
+
+def _fewer_answers(study: Study, results: Results, canvas: Canvas) -> tuple[str, ...]:
+    """A note on definitions that registers answer for fewer people than they observe: such rows are about other people."""
+    people = results.landmark_rates.table.astype({"n": "Float64"}).pivot_table(
+        index=["group", "month"], columns="outcome", values="n", aggfunc="first"
+    )  # fmt: skip
+    if study.primary_definition not in people:
+        return ()
+    fewer = people.lt(0.9 * people[study.primary_definition], axis=0).any()
+    labels = [definition.label for name, definition in study.employed.items() if fewer.get(name, False)]
+    return (canvas.words("note.fewer_answers", labels="; ".join(labels)),) if labels else ()
 
 
 def _first_job(study: Study, results: Results, canvas: Canvas, arms: dict[str, str]) -> Shown | None:
