@@ -22,7 +22,7 @@ import pandas as pd
 
 from ips_outcomes.analysis import cumulative_incidence, job_tenure, re_entry, tenure_quartiles
 from ips_outcomes.analysis.event_table import EventTable
-from ips_outcomes.estimates import Estimates, tidy
+from ips_outcomes.estimates import COMMON_COLUMNS, Estimates, tidy
 from ips_outcomes.reporting.first_job import leaving
 from ips_outcomes.reporting.gate import released_event_table
 from ips_outcomes.reporting.staying_answers import BACK_WITHIN
@@ -31,6 +31,8 @@ from ips_outcomes.reporting.words import Words
 
 __all__ = ["release"]
 
+#: What the released table has.
+_COLUMNS = {*COMMON_COLUMNS, "bound", "first_month", "last_month", "hidden"}
 #: Decimals of means; kroner in hundreds.
 DIGITS = {"number_of_jobs": 2, "pay_nok": -2, "pay_g": 2}
 
@@ -108,8 +110,8 @@ def _twins(given: Estimates, profile: Profile) -> Estimates:
         decimals = DIGITS.get(str(name), 1)
         table.loc[own, NUMBERS[:-1]] = table.loc[own, NUMBERS[:-1]].round(decimals)
     table["p_value"] = table["p_value"].round(profile.model_digits)
-    # a difference shown beside a hidden arm would tell it where three arms are compared; columns of counts stay behind
-    table = table.drop(columns=["people_unknown", "least_known"])
+    # columns of counts stay behind; those of a contrast stand in the rows of its arms
+    table = table[[column for column in table.columns if column in _COLUMNS]]
     return replace(given, table=tidy(table), notes=())
 
 
