@@ -9,16 +9,13 @@ from collections.abc import Callable
 from inspect import signature
 from typing import Any
 
-from ips_outcomes.analysis import months_in_work, staying_in_work
+from ips_outcomes.analysis import months_in_work
 from ips_outcomes.estimates import Estimates
 from ips_outcomes.followup.schemes import NOT_ORDINARY
 from ips_outcomes.reporting.estimands import Estimand, Event, Terms, listed
 from ips_outcomes.study.states import StateRule, States
 
-__all__ = ["BY_CHAPTER", "CHANGE_MONTHS"]
-
-#: Months of the paired change, where the study names no other number: the last year.
-CHANGE_MONTHS = 12
+__all__ = ["BY_CHAPTER"]
 
 
 def _default(function: Callable[..., Any], name: str) -> Any:
@@ -38,12 +35,12 @@ def _staying(terms: Terms) -> list[Estimand]:
         terms.events(terms.primary, zero, terms.event("emigration", "hypothetical", "emigration_sum")),
         terms.unknown(terms.primary, told(f"missing_{_default(months_in_work, 'missing')}")), (told(f"summary_months{one}"),),
     )  # fmt: skip
-    steady = getattr(plan, "steady_months", _default(staying_in_work, "steady"))
-    lengths = [n for n in getattr(plan, "sustained_months", _default(staying_in_work, "sustained")) if n <= plan.months]
+    steady = plan.steady_months
+    lengths = [n for n in plan.sustained_months if n <= plan.months]
     parts = [told("whole_stretch", months=plan.months), told("longest_stretch")]
     parts += [told("steady", steady=steady)] if steady <= plan.months else []
     parts += [told("sustained", lengths=listed(lengths, terms.say))] if lengths else []
-    parts += [told(name, gap=getattr(plan, "job_gap_months", 0)) for name in ("longest_job", "number_of_jobs") if name in asked]
+    parts += [told(name, gap=plan.job_gap_months) for name in ("longest_job", "number_of_jobs") if name in asked]
     runs = Estimand(
         "staying", told("answer.staying"), terms.population(), terms.arms, (*parts, told("never_worked"), *rules),
         terms.events(terms.primary, zero, terms.event("emigration", "treatment_policy", "emigration_bounds")),
@@ -66,7 +63,7 @@ def _trend(terms: Terms) -> list[Estimand]:
     if plan.programme_end_month is None:
         return []
     start = plan.programme_end_month + 1
-    since = max(start, plan.months - getattr(plan, "trend_change_months", CHANGE_MONTHS))
+    since = max(start, plan.months - plan.trend_change_months)
     knot = (told("knot", month=plan.programme_end_month),) if "trend_knot" in terms.results.chapters.get("trend", {}) else ()
     return [Estimand(
         "trend", told("answer.trend"), terms.population(told("population_rates"), told("population_both_months")), terms.arms,

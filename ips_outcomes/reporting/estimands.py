@@ -26,9 +26,6 @@ __all__ = ["ICH", "Estimand", "Event", "Strategy", "Terms", "as_table", "head_of
 #: The guideline behind the sheet.
 ICH = "ICH E9(R1). Addendum on estimands and sensitivity analysis in clinical trials. European Medicines Agency, EMA/CHMP/ICH/436221/2017."
 
-#: Schemes that give a control what the service gives, where the study does not say which.
-SUPPORTED_EMPLOYMENT = ("INDJOBSTOT", "IPSUNG")
-
 #: The guideline's strategies. "While alive" and "while resident" are its "while on treatment", said of another event.
 Strategy = Literal[
     "treatment_policy", "composite", "while_alive", "while_resident", "while_on_treatment", "hypothetical", "principal_stratum"
@@ -256,16 +253,13 @@ class Terms:
         return found
 
     def _education(self, definition: Definition) -> Event:
-        # definitions that count education as a yes have a setting of that name
-        counts = getattr(definition, "or_education", False)
-        return self.event("education", "composite", "education_counts") if counts else self.event(
+        return self.event("education", "composite", "education_counts") if definition.or_education else self.event(
             "education", "treatment_policy", "education")  # fmt: skip
 
     @property
     def schemes(self) -> str:
         """What gives a control what the service gives, in words: schemes, and records of the service."""
-        plan = getattr(self.study, "crossover_plan", None)
-        codes = SUPPORTED_EMPLOYMENT if plan is None else (*plan.schemes, *plan.records)
+        codes = (*self.study.crossover_plan.schemes, *self.study.crossover_plan.records)
         return listed([self.say.label("estimands.scheme", code) for code in codes], self.say, "or")
 
     def _stays(self) -> Event:
