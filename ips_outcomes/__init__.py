@@ -264,7 +264,7 @@ def __dir__() -> list[str]:
 
 
 def _draw(estimates: Any, **options: Any) -> Any:
-    return import_module("ips_outcomes.reporting.figures").draw_estimates(estimates, **options)
+    return import_module("ips_outcomes.reporting.pictures").draw_estimates(estimates, **options)
 
 
 _drawing.drawer = _draw

@@ -12,10 +12,9 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter, MaxNLocator
 
-from ips_outcomes.errors import UnsupportedError
 from ips_outcomes.estimates import Estimates
 from ips_outcomes.reporting import numbers, style
-from ips_outcomes.reporting.words import Words, words
+from ips_outcomes.reporting.words import Words
 
 __all__ = [
     "Canvas",
@@ -23,7 +22,6 @@ __all__ = [
     "blocks",
     "curve",
     "dots",
-    "draw_estimates",
     "month_ticks",
     "observation",
     "percent_axis",
@@ -55,13 +53,11 @@ def percent_axis(axes: Axes, values: np.ndarray, *, axis: str = "y") -> None:
     """Per cent from 0 to a little above the largest value."""
     top = np.nanmax(values) if np.isfinite(values).any() else 1.0
     top = min(1.0, np.ceil(top * 10 + 0.2) / 10)
-    formatter = FuncFormatter(lambda v, _: f"{v * 100:.0f} %")
-    if axis == "y":
-        axes.set_ylim(0, top)
-        axes.yaxis.set_major_formatter(formatter)
-    else:
-        axes.set_xlim(0, top)
-        axes.xaxis.set_major_formatter(formatter)
+    (axes.set_ylim if axis == "y" else axes.set_xlim)(0, top)
+    # no steps of two and a half: their labels would be rounded
+    side = axes.yaxis if axis == "y" else axes.xaxis
+    side.set_major_locator(MaxNLocator("auto", steps=[1, 2, 5, 10]))
+    side.set_major_formatter(FuncFormatter(lambda v, _: f"{v * 100:.0f} %"))
 
 
 def month_ticks(axes: Axes, first: int, last: int, *, every: int) -> list[int]:
@@ -346,90 +342,3 @@ def observation(table: pd.DataFrame, canvas: Canvas, first: int, last: int) -> F
         figure.legend(loc="outside lower center", ncols=min(3 if canvas.narrow else 6, len(drawn)), fontsize=8,
                       columnspacing=1.2, handlelength=1.4)  # fmt: skip
     return figure
-
-
-def draw_estimates(
-    estimates: Estimates, *, arms: dict[str, str] | None = None, narrow: bool = False, **options: Any
-) -> Figure:  # fmt: skip
-    """The picture that suits an `Estimates`: used by its ``plot`` method.
-
-    Parameters
-    ----------
-    estimates : Estimates
-    arms : dict, optional
-        Name of each group to its label, in the order wanted.
-    narrow : bool
-        As wide as a phone instead of a journal page.
-    **options
-        Of the effects within subgroups: those of `forest` (``width`` in millimetres, ``shrunken``, ``headings``, ``limits``,
-        ``better``).
-    """
-    # here, because that file draws on this one's canvas
-    from ips_outcomes.reporting.centre_figures import centre_figures
-
-    table = estimates.table
-    if {"compared_with", "scale"} <= set(table.columns):
-        return _subgroups(estimates, arms, narrow, options)
-    if options:
-        raise UnsupportedError(f"this picture has no option {', '.join(options)}")
-    groups = [g for g in dict.fromkeys(table["group"]) if g]
-    canvas = Canvas(words("en"), arms or {g: g for g in groups}, narrow)
-    with mpl.rc_context(style.rc()):
-        if (drawn := centre_figures(estimates, canvas)) is not None:
-            return drawn
-        if "value" in table:
-            # an effect along a number; that file draws with this one's canvas
-            from ips_outcomes.reporting.effect_figures import effect_by_number
-
-            return effect_by_number(estimates, canvas)
-        if "share" in table and table["share"].notna().any():
-            # it draws on this file's canvas
-            from ips_outcomes.reporting.targeting_figure import targeting
-
-            return targeting(estimates, canvas)
-        if estimates.shape == "steps":
-            of_jobs = (table["measure"] == "still_in_job").all()
-            return steps(estimates, canvas, axis="axis.months_since_job" if of_jobs else "axis.months")
-        if estimates.shape == "curve" and table["month"].notna().any() and table["month"].nunique() > 3:
-            return curve(estimates, canvas)
-        return _plain_forest(estimates, canvas)
-
-
-def _subgroups(estimates: Estimates, arms: dict[str, str] | None, narrow: bool, options: dict[str, Any]) -> Figure:
-    # these draw on the canvas of this file
-    from ips_outcomes.reporting.forest import forest
-    from ips_outcomes.reporting.forest_rows import arms_of
-
-    pairs = [arms_of(contrast) for contrast in dict.fromkeys(estimates.table["contrast"])]
-    names = dict.fromkeys([*(arm for arm, _ in pairs), *(reference for _, reference in pairs)])
-    with mpl.rc_context(style.rc()):
-        return forest(estimates, Canvas(words("en"), arms or {name: name for name in names}, narrow), **options)
-
-
-def _plain_forest(estimates: Estimates, canvas: Canvas) -> Figure:
-    """One row an estimate; measures on scales of their own get panels of their own."""
-    table = estimates.table[estimates.table["estimate"].notna()]
-    if table.empty:
-        raise UnsupportedError("there is no estimate to draw")
-    # measures have scales of their own: the first is drawn, the others stand in the table
-    measure = str(table["measure"].iloc[0])
-    table = table[table["measure"] == measure]
-    scale = 100.0 if measure == "risk_difference" else 1.0
-    rows = [
-        DotRow(label, False, {"value": tuple(scale * float(v) for v in limits)})  # type: ignore[dict-item]
-        for label, limits in zip(_row_labels(table), table[["estimate", "conf_low", "conf_high"]].to_numpy(float), strict=True)
-    ]
-    only = {"value": {"color": style.ARM_COLOURS[0], "marker": "o"}}
-    label = canvas.words("axis.difference") if measure == "risk_difference" else measure.replace("_", " ").capitalize()
-    return dots({estimates.title: rows}, canvas, percent=measure in ("rate", "share", "cumulative_incidence"),
-                zero="difference" in measure, series=only, axis_label=label,
-                reference_lines=(1.0,) if "ratio" in measure else ())  # fmt: skip
-
-
-def _row_labels(table: pd.DataFrame) -> list[str]:
-    """What tells each row from the others; what all rows share is left out."""
-    parts = {c: table[c].astype(str).tolist() for c in ("outcome", "subgroup", "level", "group", "contrast")}
-    parts["month"] = [f"month {m}" if pd.notna(m) else "" for m in table["month"]]
-    telling = [values for values in parts.values() if len(set(values)) > 1]
-    telling = telling or [parts["contrast"] if any(parts["contrast"]) else parts["group"]]
-    return [" · ".join(part for part in row if part) for row in zip(*telling, strict=True)]
