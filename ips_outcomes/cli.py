@@ -225,7 +225,7 @@ def count(study: Path, out: Path, definitions: tuple[str, ...]) -> None:
 
     For registers of any size: job files are turned into words of months inside
     DuckDB or Spark, as [engine] in the study file says. Definitions that look
-    at hours, pay or benefits are refused; RUN answers those.
+    at hours, pay, benefits or courses are refused; RUN answers those.
     """
     progress = _Progress()
     with _telling_errors(progress):

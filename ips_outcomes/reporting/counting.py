@@ -45,8 +45,8 @@ def write_counts(
     Raises
     ------
     UnsupportedError
-        If a definition looks at hours, pay or benefits, or the folder lies
-        inside ``release`` or holds something else.
+        If a definition looks at hours, pay, benefits or courses, or the folder
+        lies inside ``release`` or holds something else.
     DataError
         If an extract is not what the study file says.
 
