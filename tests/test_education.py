@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from datetime import date
+from pathlib import Path
 from typing import Any
 
 import pandas as pd
@@ -181,3 +182,16 @@ def test_work_or_education_needs_a_source_of_courses(tmp_path) -> None:  # type:
 
 def test_at_names_the_month_that_these_tests_count() -> None:
     assert at(7) == (2015, 10) and at(9) == (2015, 12)
+
+
+def test_a_first_yes_that_is_a_course_has_no_length_as_a_job(tmp_path: Path) -> None:
+    path = ips.simulate_study(tmp_path / "study", participants=60, seed=5)
+    text = path.read_text(encoding="utf-8").replace('primary_definition = "ordinary"', 'primary_definition = "work_or_education"')
+    path.write_text(text.replace('employed = "ordinary"', 'employed = "work_or_education"'), encoding="utf-8")
+    followed = ips.follow_up(ips.load_cohort(ips.load_study(path)))
+    first = followed.first_job.set_index("person_id")
+    yes = set(first.index[first["event"] == 1])
+    jobs = followed.jobs.groupby("person_id")[["first_month", "last_month"]].agg(list)
+    month = first["time"]
+    with_job = {p for p in yes if p in jobs.index and any(a <= month[p] <= b for a, b in zip(*jobs.loc[p], strict=True))}
+    assert set(followed.after_first_job["person_id"]) == with_job < yes

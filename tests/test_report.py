@@ -305,7 +305,7 @@ def test_one_arm_has_no_comparison(one_arm: Path):
 @pytest.mark.parametrize("participants", [20, pytest.param(3000, marks=pytest.mark.slow)])
 def test_small_and_large_studies_run(tmp_path: Path, participants: int):
     page = ips.write_report(ips.simulate_study(tmp_path / "study", participants=participants), tmp_path / "out")
-    assert f"{participants:,}".replace(",", "\u202f") + " people included" in page.read_text(encoding="utf-8")
+    assert "Everybody who was included: " + f"{participants:,}".replace(",", "\u202f") + "." in page.read_text(encoding="utf-8")
 
 
 # ---------------------------------------------------------------------- page

@@ -55,8 +55,12 @@ def crosswise(study: Study, file: str, lines: Lines, left_out: set[tuple[str, ..
     for name in study.keys:
         if name not in study.sources and ("sources", name) not in left_out:
             add(("keys", name), "these keys belong to no source", "remove them, or add the source")
-    if study.primary_definition not in study.employed and ("employed", study.primary_definition) not in left_out:
-        add(("primary_definition",), "this is not one of [employed.*]", f"choose one of: {', '.join(study.employed)}")
+    named: dict[tuple[str, ...], str] = {("primary_definition",): study.primary_definition}
+    if study.states is not None:
+        named |= {("states", name, "employed"): rule.employed for name, rule in study.states.rules.items() if rule.employed}
+    for place, definition in named.items():
+        if definition not in study.employed and ("employed", definition) not in left_out:
+            add(place, "this is not one of [employed.*]", f"choose one of: {', '.join(study.employed)}")
     # levels stand beside the columns of participants, and in tables of estimates
     taken = RESERVED | OF_ESTIMATES | {*ROLES["participants"]} | {"index_month"}
     for table, names, reserved in (("employed", study.employed, RESERVED), ("subgroups", study.subgroups, taken)):
@@ -124,8 +128,6 @@ def _check_states(study: Study, layouts: dict[str, Layout], delivered: set[str],
         return
     tables = {layout.table for layout in layouts.values()}
     for name, rule in study.states.rules.items():
-        if rule.employed is not None and rule.employed not in study.employed:
-            add(("states", name, "employed"), "this is not one of [employed.*]", f"choose one of: {', '.join(study.employed)}")
         if rule.schemes is not None and "programmes" not in tables:
             add(
                 ("states", name, "schemes"),
