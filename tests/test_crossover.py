@@ -69,6 +69,23 @@ def test_each_way_of_starting(tmp_path: Path) -> None:
     assert found["P8"] == (None, None, 12, 0)
 
 
+def test_a_scheme_that_ended_before_inclusion_is_no_start(tmp_path: Path) -> None:
+    found = started(
+        follow(
+            tmp_path, people=[{"person": f"P{i}", "arm": "control"} for i in range(1, 4)], arms=True, months=12,
+            schemes=[
+                # everybody is included on 10 March 2013
+                scheme("P1", "INDJOBSTOT", "2013-03-01", "2013-03-05"),
+                scheme("P2", "INDJOBSTOT", "2013-03-01", "2013-03-10"),
+                scheme("P3", "INDJOBSTOT", "2013-03-01", "2013-03-09"), scheme("P3", "IPSUNG", "2013-06-01", "2013-06-30"),
+            ],
+        )
+    )  # fmt: skip
+    assert found["P1"] == (None, None, 12, 0)
+    assert found["P2"] == (0, "INDJOBSTOT", 0, 1)
+    assert found["P3"] == (3, "IPSUNG", 3, 1)
+
+
 def test_a_study_says_which_schemes_count(tmp_path: Path) -> None:
     schemes = [scheme("P1", "INDJOBSTOT", "2013-05-20", "2013-12-31"), scheme("P2", "ARBTREN", "2013-06-01", "2013-06-30")]
     path = ips.load_study(
