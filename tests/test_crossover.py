@@ -13,6 +13,7 @@ from hypothesis import given, settings
 from small_study import follow, job, scheme
 
 import ips_outcomes as ips
+from ips_outcomes.analysis.leaving_weights import Staying, _times
 from ips_outcomes.analysis.strategies import STRATEGIES
 from ips_outcomes.reporting import crossover_chapter as chapter
 from ips_outcomes.reporting.results import compute_results
@@ -235,6 +236,19 @@ def test_few_starts_give_no_weights_but_a_word() -> None:
     assert any("no weighted answer" in note for note in found.notes)
 
 
+def test_a_start_after_a_gap_is_no_event_of_the_weights() -> None:
+    # seen until month 2, abroad, back, and started in month 5: at risk as long as anybody who left and did not start
+    rows = pd.DataFrame({"person_id": np.repeat(["gap", "stayed", "started"], 6), "month": list(range(1, 7)) * 3, "works": 0.0,
+                         "arm": "control", "crossover": np.repeat([5.0, np.nan, 4.0], 6), "dead": False,
+                         "seen": np.repeat([2, 6, 4], 6), "age": 30})  # fmt: skip
+    given = Staying(
+        rows, "works", "arm", ["control"], "month", "person_id", "crossover", "dead", np.zeros(18, dtype=bool), "seen"
+    )
+    found = _times(given, "control", ["age"]).set_index("person_id")
+    assert found["time"].to_dict() == {"gap": 2, "stayed": 6, "started": 4}
+    assert found["event"].to_dict() == {"gap": 0, "stayed": 0, "started": 1}
+
+
 # ---------------------------------------------------------------- against R
 
 
@@ -326,6 +340,16 @@ def sixty(tmp_path_factory: pytest.TempPathFactory) -> ips.FollowUp:
 
 def released(data: ips.FollowUp) -> dict[str, ips.Estimates]:
     return chapter.release(chapter.answers(data.study, None, data), load_profile("primary5"), words("en"))
+
+
+@pytest.mark.parametrize("seed", [77])
+def test_first_jobs_between_landmarks_are_enough(seed: int, tmp_path: Path) -> None:
+    table = released(made(tmp_path, seed=seed, participants=150))["crossover_strategies"].table
+    curve = table[(table["measure"] == "cumulative_incidence") & ~table["hidden"]]
+    assert len(curve)
+    for _, rows in curve.groupby(["strategy", "group"]):
+        between = np.diff(rows.sort_values("time")["events"].to_numpy(dtype=float), prepend=0.0)
+        assert not ((between > 0) & (between < K)).any()
 
 
 @pytest.mark.parametrize("which", ["demo", "sixty"])
