@@ -222,6 +222,15 @@ def test_what_cannot_be_asked_is_refused() -> None:
     ):  # fmt: skip
         with pytest.raises(ips.UnsupportedError, match=message):
             ips.treatment_strategies(rows, "works", **wrong)
+    # a start is one whole month a person, and a strange value is told by its number alone
+    first = rows["person_id"].iloc[0]
+    for start, message in (
+        ([2.5] * len(rows), "no whole months"), (["in May"] * len(rows), "no whole months"),
+        (np.where((rows["person_id"] == first) & (rows["month"] > 1), 2, np.nan), "1 people have rows that differ in crossover"),
+    ):  # fmt: skip
+        with pytest.raises(ips.UnsupportedError, match=message) as told:
+            ips.treatment_strategies(rows.assign(crossover=start), "works", reference="control")
+        assert "May" not in str(told.value)
     with pytest.raises(ips.UnsupportedError, match="nobody"):
         ips.treatment_strategies(rows.iloc[:0], "works", reference="control")
     with pytest.raises(ips.UnsupportedError, match="nobody"):
