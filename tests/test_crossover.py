@@ -13,6 +13,7 @@ from hypothesis import given, settings
 from small_study import follow, job, scheme
 
 import ips_outcomes as ips
+from ips_outcomes.analysis.leaving_weights import Staying, _times
 from ips_outcomes.analysis.strategies import STRATEGIES
 from ips_outcomes.reporting import crossover_chapter as chapter
 from ips_outcomes.reporting.results import compute_results
@@ -67,6 +68,23 @@ def test_each_way_of_starting(tmp_path: Path) -> None:
     assert found["P7"] == (6, "INDJOBSTOT", 3, 0)
     # month 13 lies after the end of follow-up
     assert found["P8"] == (None, None, 12, 0)
+
+
+def test_a_scheme_that_ended_before_inclusion_is_no_start(tmp_path: Path) -> None:
+    found = started(
+        follow(
+            tmp_path, people=[{"person": f"P{i}", "arm": "control"} for i in range(1, 4)], arms=True, months=12,
+            schemes=[
+                # everybody is included on 10 March 2013
+                scheme("P1", "INDJOBSTOT", "2013-03-01", "2013-03-05"),
+                scheme("P2", "INDJOBSTOT", "2013-03-01", "2013-03-10"),
+                scheme("P3", "INDJOBSTOT", "2013-03-01", "2013-03-09"), scheme("P3", "IPSUNG", "2013-06-01", "2013-06-30"),
+            ],
+        )
+    )  # fmt: skip
+    assert found["P1"] == (None, None, 12, 0)
+    assert found["P2"] == (0, "INDJOBSTOT", 0, 1)
+    assert found["P3"] == (3, "IPSUNG", 3, 1)
 
 
 def test_a_study_says_which_schemes_count(tmp_path: Path) -> None:
@@ -204,6 +222,15 @@ def test_what_cannot_be_asked_is_refused() -> None:
     ):  # fmt: skip
         with pytest.raises(ips.UnsupportedError, match=message):
             ips.treatment_strategies(rows, "works", **wrong)
+    # a start is one whole month a person, and a strange value is told by its number alone
+    first = rows["person_id"].iloc[0]
+    for start, message in (
+        ([2.5] * len(rows), "no whole months"), (["in May"] * len(rows), "no whole months"),
+        (np.where((rows["person_id"] == first) & (rows["month"] > 1), 2, np.nan), "1 people have rows that differ in crossover"),
+    ):  # fmt: skip
+        with pytest.raises(ips.UnsupportedError, match=message) as told:
+            ips.treatment_strategies(rows.assign(crossover=start), "works", reference="control")
+        assert "May" not in str(told.value)
     with pytest.raises(ips.UnsupportedError, match="nobody"):
         ips.treatment_strategies(rows.iloc[:0], "works", reference="control")
     with pytest.raises(ips.UnsupportedError, match="nobody"):
@@ -216,6 +243,19 @@ def test_few_starts_give_no_weights_but_a_word() -> None:
     )
     assert not (found.table["strategy"] == "weighted").any()
     assert any("no weighted answer" in note for note in found.notes)
+
+
+def test_a_start_after_a_gap_is_no_event_of_the_weights() -> None:
+    # seen until month 2, abroad, back, and started in month 5: at risk as long as anybody who left and did not start
+    rows = pd.DataFrame({"person_id": np.repeat(["gap", "stayed", "started"], 6), "month": list(range(1, 7)) * 3, "works": 0.0,
+                         "arm": "control", "crossover": np.repeat([5.0, np.nan, 4.0], 6), "dead": False,
+                         "seen": np.repeat([2, 6, 4], 6), "age": 30})  # fmt: skip
+    given = Staying(
+        rows, "works", "arm", ["control"], "month", "person_id", "crossover", "dead", np.zeros(18, dtype=bool), "seen"
+    )
+    found = _times(given, "control", ["age"]).set_index("person_id")
+    assert found["time"].to_dict() == {"gap": 2, "stayed": 6, "started": 4}
+    assert found["event"].to_dict() == {"gap": 0, "stayed": 0, "started": 1}
 
 
 # ---------------------------------------------------------------- against R
@@ -309,6 +349,16 @@ def sixty(tmp_path_factory: pytest.TempPathFactory) -> ips.FollowUp:
 
 def released(data: ips.FollowUp) -> dict[str, ips.Estimates]:
     return chapter.release(chapter.answers(data.study, None, data), load_profile("primary5"), words("en"))
+
+
+@pytest.mark.parametrize("seed", [77])
+def test_first_jobs_between_landmarks_are_enough(seed: int, tmp_path: Path) -> None:
+    table = released(made(tmp_path, seed=seed, participants=150))["crossover_strategies"].table
+    curve = table[(table["measure"] == "cumulative_incidence") & ~table["hidden"]]
+    assert len(curve)
+    for _, rows in curve.groupby(["strategy", "group"]):
+        between = np.diff(rows.sort_values("time")["events"].to_numpy(dtype=float), prepend=0.0)
+        assert not ((between > 0) & (between < K)).any()
 
 
 @pytest.mark.parametrize("which", ["demo", "sixty"])

@@ -140,6 +140,17 @@ def test_own_shares_by_hand(monkeypatch: pytest.MonkeyPatch) -> None:
     assert table.loc[table["published"], "conf_low"].isna().all()
 
 
+@pytest.mark.parametrize(
+    ("month", "reference", "said"),
+    [([12, 12, 12], None, "1 rows repeat"), ([12, 12.5, 12], None, "1 months are missing or not whole"),
+     ([12, 12, np.nan], None, "1 months are missing or not whole"), ([12, 11, 12], "tau", "nobody in arm tau")],
+)  # fmt: skip
+def test_rows_that_cannot_be_counted_beside_print_are_refused(month: list, reference: str | None, said: str) -> None:
+    rows = pd.DataFrame({"person_id": [1, 1, 2], "month": month, "works": [1, 1, 0], "arm": "ips"})
+    with pytest.raises(ips.UnsupportedError, match=said):
+        ips.beside_published(rows, "works", "reme_2019_month_12", reference=reference)
+
+
 def test_a_month_past_the_data_has_no_row_of_its_own() -> None:
     table = ips.beside_published(three(), "works", ["eqolise_2007"]).table
     assert table["published"].tolist() == [True]

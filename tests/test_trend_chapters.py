@@ -267,6 +267,56 @@ def test_a_difference_leaves_if_both_arms_do() -> None:
     assert hidden_models(given, load_profile("primary5"), 3).table["hidden"].all()  # type: ignore[union-attr]
 
 
+def test_overlapping_spans_do_not_tell_how_few_worked_in_one_month() -> None:
+    # 71 in work in some month of 18 to 43 and 69 of 19 to 43: two people worked in month 18 and never after
+    given = model(measure=["slope", "rate"], group=["a", "a"], contrast=["", ""], month=[pd.NA, 12], n=[140, 140], events=[71, 44],
+                  estimate=[0.1, 0.3], p_value=[0.5, 0.5])  # fmt: skip
+    shown = hidden_models(given, load_profile("primary5"))
+    assert shown is not None and not shown.table["hidden"].any()
+    assert shown.table["events"].isna().tolist() == [True, False]
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "moved", "hidden"),
+    [(30, 46, 24, True), (30, 36, 24, False), (14, 14, 24, True), (70, 66, 24, False), (30, 30, 20, False)],
+)
+def test_a_change_does_not_tell_how_few_stopped(before: int, after: int, moved: int, hidden: bool) -> None:
+    # of 80 people: (moved - net) / 2 stopped, and before less those stayed in work
+    n, net = 80, after - before
+    trend = model(measure=["change", "change", "change_difference"], group=["a", "b", ""], contrast=["", "", "b - a"],
+                  start=[31] * 3, end=[43] * 3, n=[n, n, 2 * n], events=[40, moved, 40 + moved], estimate=[0.0, net / n, net / n],
+                  p_value=[0.5] * 3)  # fmt: skip
+    shares = model(measure=["rate"] * 4, group=["a", "a", "b", "b"], month=[31, 43] * 2, n=[n] * 4, events=[40, 40, before, after],
+                   estimate=[0.5, 0.5, before / n, after / n])  # fmt: skip
+    shown = trend_chapter.release({"trend": trend, "trend_shares": shares}, load_profile("primary5"), words("en"))["trend"].table
+    assert shown["hidden"].tolist() == [False, hidden, hidden]
+    assert shown["estimate"].isna().tolist() == [False, hidden, hidden]
+
+
+@pytest.mark.parametrize("which", ["small", "alone"])
+def test_definitions_at_the_landmarks_cannot_be_subtracted(which: str, request: pytest.FixtureRequest) -> None:
+    run = request.getfixturevalue(which)
+    exact = compute_results(run.cohort, run.followed)
+    shown = through_gate(exact, load_profile("primary5"), words("en"), reference=run.study.reference)
+    tables = [shown.landmark_rates.table[["outcome", "group", "month", "n", "events"]]]
+    for arm, side in (("ips", "arm"), ("control", "reference")) if shown.contrasts is not None else ():
+        part = shown.contrasts.select(measure="risk_difference").table
+        tables.append(pd.DataFrame({"outcome": part["outcome"], "group": arm, "month": part["month"], "n": part[f"n_{side}"],
+                                    "events": part[f"events_{side}"]}))  # fmt: skip
+    known = pd.concat(tables)
+    known = known[known["events"].notna() & ~known["outcome"].str.endswith("_composite")]
+    assert len(known)
+    for _, rows in known.groupby(["group", "month"]):
+        for column in (rows["n"], rows["events"], rows["n"] - rows["events"]):
+            values = column.to_numpy(dtype=float)
+            gaps = np.abs(values[:, None] - values)
+            assert not ((gaps > 0) & (gaps < K)).any()
+    # the primary definition is hidden for none but itself
+    own = exact.landmark_rates.select(outcome=run.study.primary_definition).table
+    told = shown.landmark_rates.select(outcome=run.study.primary_definition).table
+    assert told["hidden"].tolist() == unsafe(own, "n", "events", K).tolist()
+
+
 def test_the_composite_does_not_tell_how_few_died() -> None:
     alive = model(group=["a", "a", "a"], month=[1, 2, 3], n=[100, 97, 90], events=[30, 30, 30], estimate=[0.3] * 3)
     composite = model(group=["a", "a", "a"], month=[1, 2, 3], n=[100, 100, 100], events=[30, 30, 30], estimate=[0.3] * 3)

@@ -56,8 +56,9 @@ def _times(given: Staying, name: str, covariates: Sequence[str]) -> pd.DataFrame
     else:
         until = rows.groupby(given.person_id)[given.month].max().reindex(people.index).to_numpy(dtype=float)
     end = np.where(np.isnan(death), until, np.minimum(death, until))
-    started = start <= last
-    table = people[list(covariates)].assign(time=np.where(started & (end >= 0), start, end).astype(np.int64), event=(started & (end >= 0)).astype(int),
+    # a start after months in which none would have been seen is not counted: others leave the risk set before such months
+    started = (start <= np.minimum(end, last)) & (end >= 0)
+    table = people[list(covariates)].assign(time=np.where(started, start, end).astype(np.int64), event=started.astype(int),
                                             death=np.where(np.isnan(death), np.inf, death))  # fmt: skip
     return table.reset_index()
 

@@ -108,7 +108,8 @@ def beside_published(
     Raises
     ------
     UnsupportedError
-        For unknown columns and names; where there is nobody.
+        For unknown columns, names and reference; for months that are not whole
+        or repeated within a person; where there is nobody.
 
     Notes
     -----
@@ -133,8 +134,16 @@ def beside_published(
         month = month or "month"
         if outcome is None:
             raise UnsupportedError("name the outcome: outcome=")
-        require(data, [month])
-        table, marks = data, sorted(int(m) for m in data[month].unique())
+        require(data, [month, person_id])
+        at = pd.to_numeric(data[month], errors="coerce").to_numpy(dtype=float, na_value=np.nan)
+        if bad := int((~np.isfinite(at) | (at != np.floor(at))).sum()):
+            raise UnsupportedError(f"{bad} months are missing or not whole")
+        if repeated := int(data.duplicated([person_id, month]).sum()):
+            raise UnsupportedError(f"{repeated} rows repeat a person and month: one row a person and month is needed")
+        if reference is not None and by is not None and reference not in set(data[by].map(group_name)):
+            raise UnsupportedError(f"there is nobody in arm {reference} (reference=)")
+        table = data.assign(**{month: at.astype(np.int64)})
+        marks = sorted(set(at.astype(int).tolist()))
     require(table, [outcome, person_id, *as_list(by)])
     yes_no(table[outcome], str(outcome))
     table = table[table[month] >= 0]

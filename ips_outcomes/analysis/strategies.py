@@ -139,7 +139,8 @@ def treatment_strategies(
     until : str or list of str, optional
         Arms whose months after a start are left out; the reference.
     crossover : str
-        Column of a DataFrame: month of the person's start, missing without.
+        Column of a DataFrame: month of the person's start, the same in all of
+        their rows; missing without.
     dead : str, optional
         True/false column of a DataFrame. Months after death are no months in work.
     month, person_id : str, optional
@@ -159,7 +160,8 @@ def treatment_strategies(
     Raises
     ------
     UnsupportedError
-        Without a reference arm; for unknown columns or months.
+        Without a reference arm; for unknown columns or months, and starts that
+        are not whole or differ within a person.
 
     Notes
     -----
@@ -196,7 +198,9 @@ def treatment_strategies(
     else:
         month = month or "month"
         require(data, [outcome, arm, month, person_id, crossover, *as_list(dead), *names])
-        table = data.assign(dead=False) if dead is None else data
+        # checked before anything is left out: a start is one of the person's whole rows
+        table = data.assign(**{crossover: _starts(data, crossover, person_id)})
+        table = table.assign(dead=False) if dead is None else table
         dead = dead or "dead"
     table, notes = with_arm(table[table[month] >= 0], arm)
     if table.empty:
@@ -210,7 +214,7 @@ def treatment_strategies(
         raise UnsupportedError(f"there is nobody in arm {', '.join(strange)} (until=); there are: {', '.join(arms)}")
     table = table[table[month] >= 1]
     wanted = [int(table[month].max())] if at is None else [at] if isinstance(at, int) else list(at)
-    start = pd.to_numeric(table[crossover].astype("Float64")).to_numpy(dtype=float, na_value=np.nan)
+    start = table[crossover].astype("Float64").to_numpy(dtype=float, na_value=np.nan)
     gone = table[arm].isin(left).to_numpy() & (table[month].to_numpy(dtype=float) >= start)
     tables = {"treatment_policy": table,
               "while_on_treatment": table.assign(**{outcome: table[outcome].mask(gone), dead: table[dead].mask(gone, False)})}  # fmt: skip
@@ -252,6 +256,19 @@ def treatment_strategies(
     return Estimates(tidy(found_table[[c for c in found_table if c not in (arm, "critical")]]),
                      "As randomised, and while on treatment", _METHOD.format(arms=", ".join(left), weighted=weighted),
                      (*E9, *(WEIGHTING if weighted else ())), "forest", notes)  # fmt: skip
+
+
+def _starts(table: pd.DataFrame, crossover: str, person_id: str) -> np.ndarray:
+    """Month of the start in each row of a person, empty without one."""
+    start = pd.to_numeric(table[crossover], errors="coerce").astype("Float64").to_numpy(dtype=float, na_value=np.nan)
+    strange = (np.isnan(start) & table[crossover].notna().to_numpy()) | (np.isfinite(start) & (start != np.floor(start)))
+    if strange.any():
+        raise UnsupportedError(f"{int(strange.sum())} values of {crossover} are no whole months: write the month of the start")
+    each = pd.DataFrame({"person": table[person_id].to_numpy(), "start": start}).drop_duplicates()
+    many = int((each["person"].value_counts() > 1).sum())
+    if many:
+        raise UnsupportedError(f"{many} people have rows that differ in {crossover}: write the month of the start in all of them")
+    return start
 
 
 def _first_jobs(data: FollowUp, arm: str, base: str, left: Sequence[str], at: Sequence[int]) -> dict[str, pd.DataFrame]:

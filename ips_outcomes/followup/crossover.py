@@ -72,8 +72,11 @@ def _starts(grid: Grid) -> tuple[pd.DataFrame, list[dict[str, object]]]:
     start, end = (spells[name].to_numpy().astype("datetime64[D]") for name in ("start", "end"))
     month = month_number(start) - grid.index_month[row]
     # a spell without an end is held to last only where nothing says otherwise
-    under_way = (start < index[row]) & (np.isnat(end) | (end >= index[row]))
-    parts = [pd.DataFrame({"row": row, "month": np.where(under_way, 0, month), "scheme": spells["scheme"].to_numpy()})]
+    before = start < index[row]
+    under_way = before & (np.isnat(end) | (end >= index[row]))
+    # over before the clock started, even in the same calendar month: nothing that the person had since
+    good = ~before | under_way
+    parts = [pd.DataFrame({"row": row, "month": np.where(under_way, 0, month), "scheme": spells["scheme"].to_numpy()})[good]]
     if study.sources_of("programmes"):
         early = len(np.unique(row[under_way & (month < 0)]))
         counted.append(_counted("on such a scheme since before inclusion", early, grid.shape[0], "people",

@@ -132,6 +132,14 @@ def _strategies(exact: Estimates, profile: Profile) -> Estimates:
             for step in (value, value - before if pd.notna(value) and pd.notna(before) else value):
                 rows[place] |= bool(pd.notna(step) and 0 < abs(float(step)) < k)
 
+    # first jobs leave in steps of enough people (`gate.released_event_table`): those between two landmarks are a step, too
+    first = (table["measure"] == "cumulative_incidence").to_numpy()
+    for _, own in table[first].groupby(["strategy", "group"], sort=False):
+        last = 0.0
+        for place in own.sort_values("time", kind="stable").index:
+            rows[place] |= 0 < events[place] - last < k
+            last = last if rows[place] else events[place]
+
     # a difference tells the hidden arm where the other arm is shown, and a mean the curve that it is the area of
     def place_of(row_number: int, arm: str) -> tuple[object, ...]:
         row = table.loc[row_number]

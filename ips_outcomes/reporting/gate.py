@@ -32,6 +32,7 @@ from ips_outcomes.reporting.suppression import (
     hidden_models,
     hidden_rates,
     hide,
+    near_definitions,
     part_of_arm,
     small,
     unsafe,
@@ -43,30 +44,47 @@ __all__ = ["released_event_table", "through_gate"]
 
 
 def _landmarks(results: Results, threshold: int) -> dict[str, Any]:
-    """Rates and comparisons at the landmarks; a composite that would tell how few had died is hidden in both."""
+    """Rates and comparisons at the landmarks.
+
+    A composite that would tell how few had died is hidden in both, and so is
+    a definition that differs by few people from an earlier one.
+    """
     rates, contrasts = hidden_rates(results.landmark_rates, threshold), hidden_contrasts(results.contrasts, threshold)
-    made: dict[str, Any] = {"landmark_rates": rates, "contrasts": contrasts}
-    for name in {str(x).removesuffix("_composite") for x in rates.table["outcome"] if str(x).endswith("_composite")}:
-        dead = (rates.table["outcome"] == f"{name}_composite").to_numpy(dtype=bool)
-        part = results.landmark_rates.with_table(results.landmark_rates.table[dead])
-        shown = hidden_composite(part, results.landmark_rates.select(outcome=name), threshold)
-        if shown is None:
-            continue
-        gone = np.zeros(len(dead), dtype=bool)
-        gone[dead] = shown.table["n"].isna().to_numpy(dtype=bool)
-        touched = set(zip(rates.table.loc[gone, "group"], rates.table.loc[gone, "month"], strict=True))
-        before = rates.table["hidden"].to_numpy(dtype=bool)
-        made["landmark_rates"] = rates.with_table(hide(rates.table, gone, ["n", "events", *NUMBERS]).assign(hidden=gone | before))
-        if contrasts is not None:
-            arms = [re.split(" [-/] ", str(c)) for c in contrasts.table["contrast"]]
-            near = np.array(
-                [any((a, m) in touched for a in pair) for pair, m in zip(arms, contrasts.table["month"], strict=True)]
-            )
-            near &= (contrasts.table["outcome"] == f"{name}_composite").to_numpy(dtype=bool)
-            counts = ["n", "events", "n_arm", "events_arm", "n_reference", "events_reference"]
-            table = hide(contrasts.table, near, [*counts, *NUMBERS])
-            made["contrasts"] = contrasts.with_table(table.assign(hidden=near | contrasts.table["hidden"].to_numpy(dtype=bool)))
+    gone = _would_tell(results.landmark_rates, rates.table["hidden"].to_numpy(dtype=bool), threshold)
+    keys = ["outcome", "group", "month"]
+    touched = set(rates.table.loc[gone, keys].itertuples(index=False, name=None))
+    before = rates.table["hidden"].to_numpy(dtype=bool)
+    made: dict[str, Any] = {
+        "landmark_rates": rates.with_table(hide(rates.table, gone, ["n", "events", *NUMBERS]).assign(hidden=gone | before)),
+        "contrasts": contrasts,
+    }
+    if contrasts is not None:
+        rows = contrasts.table[["outcome", "contrast", "month"]].itertuples(index=False, name=None)
+        near = np.array([any((o, arm, m) in touched for arm in re.split(" [-/] ", str(c))) for o, c, m in rows], dtype=bool)
+        counts = ["n", "events", "n_arm", "events_arm", "n_reference", "events_reference"]
+        table = hide(contrasts.table, near, [*counts, *NUMBERS])
+        made["contrasts"] = contrasts.with_table(table.assign(hidden=near | contrasts.table["hidden"].to_numpy(dtype=bool)))
     return made
+
+
+def _would_tell(exact: Estimates, hidden: np.ndarray, threshold: int) -> np.ndarray:
+    """Rows at the landmarks that another row beside them, subtracted, makes a count of few."""
+    table, gone = exact.table, np.zeros(len(exact.table), dtype=bool)
+    names = list(dict.fromkeys(map(str, table["outcome"])))
+    composites = [name for name in names if name.endswith("_composite") and name.removesuffix("_composite") in names]
+    for composite in composites:
+        dead = (table["outcome"] == composite).to_numpy(dtype=bool)
+        alive = exact.select(outcome=composite.removesuffix("_composite"))
+        shown = hidden_composite(exact.with_table(table[dead]), alive, threshold)
+        if shown is not None:
+            gone[dead] = shown.table["n"].isna().to_numpy(dtype=bool)
+    # the primary definition, which has the composite, comes first: as in the chapter on other definitions
+    primary = {name.removesuffix("_composite") for name in composites}
+    order = [*(n for n in names if n in primary), *(n for n in names if n not in primary and n not in composites)]
+    place = table["outcome"].map({name: i for i, name in enumerate(order)})
+    rows = place.dropna().sort_values(kind="stable").index.to_numpy()
+    gone[rows] |= near_definitions(table.loc[rows].reset_index(drop=True), hidden[rows], threshold)
+    return gone
 
 
 def _model(given: Estimates | None, profile: Profile) -> Estimates | None:

@@ -20,6 +20,7 @@ __all__ = [
     "hidden_rates",
     "hide",
     "load_profile",
+    "near_definitions",
     "part_of_arm",
     "small",
     "unsafe",
@@ -81,6 +82,27 @@ def hidden_rates(given: Estimates, threshold: int) -> Estimates:
     return given.with_table(table)
 
 
+def near_definitions(table: pd.DataFrame, hidden: np.ndarray, threshold: int) -> np.ndarray:
+    """Rows that differ by few people from a shown one of an earlier definition, in the same arm and month.
+
+    Definitions are mostly nested, so that two shares of the same month could
+    be subtracted. Rows come in the order of the definitions, the primary one first.
+    """
+    near = np.zeros(len(table), dtype=bool)
+    n, events = table["n"].to_numpy(dtype=float), table["events"].to_numpy(dtype=float)
+    for _, rows in table.groupby(["group", "month"], sort=False).indices.items():
+        shown = list[int]()
+        for i in rows:
+            if hidden[i]:
+                continue
+            gaps = np.abs(np.concatenate([n[shown] - n[i], events[shown] - events[i], (n - events)[shown] - (n - events)[i]]))
+            if ((gaps > 0) & (gaps < threshold)).any():
+                near[i] = True
+            else:
+                shown.append(i)
+    return near
+
+
 def hidden_contrasts(given: Estimates | None, threshold: int) -> Estimates | None:
     """Comparisons of two groups, without those where a count of either is small."""
     if given is None:
@@ -118,7 +140,9 @@ def hidden_models(given: Estimates | None, profile: Profile, parameters: int = 1
     An arm's result leaves with enough people who had the event (and who had it
     not), enough of them for each parameter, and enough people: a mean of fewer
     than twice the threshold tells of each. A difference leaves if both arms'
-    results do, and a joint test if all do. Numbers have fixed digits.
+    results do, and a joint test if all do. Numbers have fixed digits. How many
+    had the event in a span of months stays inside: spans overlap (18 to 43, 19
+    to 43), and what one has more than another is a count of few.
     """
     if given is None:
         return None
@@ -144,6 +168,7 @@ def hidden_models(given: Estimates | None, profile: Profile, parameters: int = 1
         uncounted[i] |= any((part, name, when) in nobody for part in parts for name in names)
     shown = hide(table, hidden, ["events", "statistic", "degrees_of_freedom", "denominator", *NUMBERS])
     shown["n"] = shown["n"].mask(uncounted)
+    shown["events"] = shown["events"].mask(table["month"].isna().to_numpy(dtype=bool))
     digits = [c for c in (*NUMBERS, "statistic", "degrees_of_freedom") if c in shown]
     shown[digits] = shown[digits].astype(float).round(profile.model_digits)
     return given.with_table(shown)

@@ -228,7 +228,9 @@ def _sensitivity(study: Study, results: Results, canvas: Canvas) -> Shown | None
         name += f": {canvas.arms[contrast.split(' - ')[0]]}" if len(contrasts) > 1 else ""
         rows.append(Row((name, *cells)))
     columns = (say("column.definition"), *(say("axis.month", month=m) for m in study.follow_up.landmarks))
-    return Shown(say("table.sensitivity"), columns, tuple(rows), _fewer_answers(study, results, canvas))
+    hidden = "hidden" in table and bool(table["hidden"].any())
+    notes = (*_fewer_answers(study, results, canvas), *((say("variants.hidden"),) if hidden else ()))
+    return Shown(say("table.sensitivity"), columns, tuple(rows), notes)
 
 
 def _fewer_answers(study: Study, results: Results, canvas: Canvas) -> tuple[str, ...]:

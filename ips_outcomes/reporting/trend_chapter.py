@@ -8,7 +8,8 @@ the slope before and after.
 What leaves: all three are model results. An arm's leave with at least the
 profile's events for each coefficient, enough people over and above the
 coefficients, no small group of people with or without the outcome, and fixed
-digits; a difference leaves if both arms' results do (`hidden_models`). Points
+digits; a difference leaves if both arms' results do (`hidden_models`). A paired
+change stays where it tells how few came into work or went out of it. Points
 of the figure are the shares by month, released as all others.
 """
 
@@ -29,7 +30,7 @@ from ips_outcomes.reporting.by_arm import asked
 from ips_outcomes.reporting.figures import Canvas
 from ips_outcomes.reporting.gallery import Plan
 from ips_outcomes.reporting.lookup import cell, pick
-from ips_outcomes.reporting.suppression import Profile, hidden_models, hidden_rates
+from ips_outcomes.reporting.suppression import NUMBERS, Profile, hidden_models, hidden_rates, hide
 from ips_outcomes.reporting.tables import Row, Shown
 from ips_outcomes.reporting.words import Words
 from ips_outcomes.study import Study
@@ -64,7 +65,39 @@ def release(given: Answers, profile: Profile, words: Words) -> Answers:
             made[name] = hidden_models(part, profile, parameters) or part
     shares = given["trend_shares"]
     assert isinstance(shares, Estimates)
+    if "trend" in made:
+        exact, shown = given["trend"], made["trend"]
+        assert isinstance(exact, Estimates) and isinstance(shown, Estimates)
+        rows = _tells_of_few(exact.table, shares.table, profile.threshold) | shown.table["hidden"].to_numpy(dtype=bool)
+        made["trend"] = shown.with_table(hide(shown.table, rows, ["events", *NUMBERS]))
     return {**made, "trend_shares": hidden_rates(shares, profile.threshold)}
+
+
+def _tells_of_few(table: pd.DataFrame, shares: pd.DataFrame, threshold: int) -> np.ndarray:
+    """Changes that tell how few came into work, went out of it or stayed as they were, and differences that rest on them.
+
+    A change and its error say how many went each way; with the shares of its two months that makes the whole table of
+    before and after.
+    """
+    gone = set[str]()
+    for row in table[(table["measure"] == "change") & (table["group"] != "")].to_dict("records"):
+        if pd.isna(row["estimate"]):
+            continue
+        net = round(row["estimate"] * row["n"])
+        up, down = (row["events"] + net) // 2, (row["events"] - net) // 2
+        cells = [up, down]
+        for month, moved in ((row["start"], down), (row["end"], up)):
+            share = pick(shares, group=row["group"], month=int(month))
+            # with people who were seen in one of the months alone, who stayed is not known exactly
+            if share is not None and share["n"] == row["n"]:
+                stayed = share["events"] - moved
+                cells += [stayed, row["n"] - up - down - stayed]
+        if any(0 < cell < threshold for cell in cells):
+            gone.add(row["group"])
+    change = table["measure"].isin(["change", "change_difference"])
+    names = [{group} if group else set(str(contrast).split(" - ")) for group, contrast in
+             zip(table["group"], table["contrast"], strict=True)]  # fmt: skip
+    return change.to_numpy(dtype=bool) & np.array([bool(name & gone) for name in names], dtype=bool)
 
 
 def _table(given: Answers, name: str) -> pd.DataFrame | None:

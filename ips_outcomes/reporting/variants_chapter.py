@@ -24,7 +24,7 @@ from ips_outcomes.loaders import Cohort
 from ips_outcomes.reporting.figures import Canvas
 from ips_outcomes.reporting.gallery import Plan
 from ips_outcomes.reporting.small_multiples import level_curves
-from ips_outcomes.reporting.suppression import NUMBERS, Profile, hidden_rates, hide
+from ips_outcomes.reporting.suppression import NUMBERS, Profile, hidden_rates, hide, near_definitions
 from ips_outcomes.reporting.tables import Shown
 from ips_outcomes.reporting.words import Words
 from ips_outcomes.study import Study
@@ -55,28 +55,11 @@ def release(given: Answers, profile: Profile, words: Words) -> Answers:
     exact = given["rates_by_definition"]
     assert isinstance(exact, Estimates)
     shown = hidden_rates(exact, profile.threshold)
-    near = _near(exact.table, shown.table["hidden"].to_numpy(dtype=bool), profile.threshold)
+    near = near_definitions(exact.table, shown.table["hidden"].to_numpy(dtype=bool), profile.threshold)
     hidden = near | shown.table["hidden"].to_numpy(dtype=bool)
     table = hide(shown.table, hidden, ["events", *NUMBERS])
     table["n"] = table["n"].mask(near)
     return {"rates_by_definition": shown.with_table(table)}
-
-
-def _near(table: pd.DataFrame, hidden: np.ndarray, threshold: int) -> np.ndarray:
-    """Rows that differ by few people from a shown one of an earlier definition, in the same arm and month."""
-    near = np.zeros(len(table), dtype=bool)
-    n, events = table["n"].to_numpy(dtype=float), table["events"].to_numpy(dtype=float)
-    for _, rows in table.groupby(["group", "month"], sort=False).indices.items():
-        shown = list[int]()
-        for i in rows:
-            if hidden[i]:
-                continue
-            gaps = np.abs(np.concatenate([n[shown] - n[i], events[shown] - events[i], (n - events)[shown] - (n - events)[i]]))
-            if ((gaps > 0) & (gaps < threshold)).any():
-                near[i] = True
-            else:
-                shown.append(i)
-    return near
 
 
 def plans(study: Study, given: Answers, canvas: Canvas) -> list[Plan]:
