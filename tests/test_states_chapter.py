@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from test_states import SIX, STATES, rows
 
@@ -131,6 +131,7 @@ def solved(sums: Sums, hidden: np.ndarray) -> list[int]:
 
 @settings(max_examples=80, deadline=None)
 @given(st.lists(st.lists(st.sampled_from([0, 0, 1, 3, 4, 6, 9, 30]), min_size=4, max_size=4), min_size=2, max_size=5))
+@example([[0, 0, 1, 1], [0, 0, 4, 0], [0, 3, 0, 3]])  # nothing is left to hide in the sums of the number that is found
 def test_no_hidden_number_can_be_solved_from_the_sums(cells: list[list[int]]) -> None:
     table, sums = np.array(cells), Sums()
     few = lambda v: bool(0 < v < K)  # noqa: E731

@@ -102,11 +102,13 @@ class Sums:
         _, size, axes = np.linalg.svd(matrix, full_matrices=True)
         free = axes[int((size > 1e-9).sum()) :]
         for place in places[np.abs(free).max(axis=0, initial=0.0) < 1e-9]:
-            for parts, total in self.lines:
-                if place in parts or place == total:
-                    chosen = self._choice(parts if total is None else [*parts, total])
-                    if chosen is not None:
-                        return chosen
+            # its own sums first; where nothing is left in them, the other sums that it is found with
+            weight = np.linalg.lstsq(matrix.T, (places == place).astype(float), rcond=None)[0]
+            used = [line for line, w in zip(self.lines, weight, strict=True) if abs(w) > 1e-9]
+            for parts, total in sorted(used, key=lambda line: place not in line[0] and place != line[1]):
+                chosen = self._choice(parts if total is None else [*parts, total])
+                if chosen is not None:
+                    return chosen
         return None
 
 
