@@ -291,6 +291,25 @@ def test_shares_moves_and_means_together_tell_no_hidden_number(seed: int) -> Non
     assert total == people["person_id"].nunique()
 
 
+def test_courses_less_the_state_of_courses_are_nobody_or_enough(small_study: tuple[Path, Path]) -> None:
+    """Whoever studies beside work is in work: released counts of both must not tell of one to four such people."""
+    out = small_study[1]
+
+    def beside(side: str) -> pd.Series:
+        rates, shares = read(out, "education_rates", side), read(out, "state_shares", side)
+        both = rates[rates["outcome"] == "in_education"].merge(shares[shares["state"] == "education"], on=["group", "month"])
+        return (both["events_x"] - both["events_y"]).dropna()
+
+    assert beside("internal").between(1, K - 1).any(), "nothing to find"
+    assert not beside("release").between(1, K - 1).any()
+    rates = read(out, "education_rates")
+    assert "beside" not in rates
+    gone = set(rates.loc[rates["hidden"], ["outcome", "month", "group"]].itertuples(index=False, name=None))
+    for row in read(out, "education_contrasts").to_dict("records"):
+        opened = any((row["outcome"], row["month"], arm) in gone for arm in row["contrast"].split(" - "))
+        assert not opened or pd.isna(row["estimate"])
+
+
 def test_an_arm_of_four_people_has_nothing_to_show() -> None:
     arms = {f"p{i}": path for i, path in enumerate(["nww", "naa", "nnn", "nnw", *["nww"] * 9, *["naa"] * 8])}
     people = rows(arms, "bbbb" + "a" * 17)
