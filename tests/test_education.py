@@ -108,6 +108,20 @@ def test_hours_are_those_of_work_and_the_wait_ends_with_a_course() -> None:
     assert not followed(world(courses=studying)).first_job["at_risk"].iloc[0]
 
 
+def test_a_course_is_no_job_that_lasts() -> None:
+    # P1 waits until a course, P2 until a job; P3 has ten hours beside a course, which is too little to be the job that counts
+    long = {p: course(date(2015, 4, 1), date(2015, 6, 30), p) for p in ("P1", "P3")}
+    rows = [job(2, person_id="P2"), job(3, person_id="P2"), *(job(m, person_id="P3", weekly_hours=10.0) for m in (1, 2, 3))]
+    made = world(people={p: date(2015, 3, 10) for p in ("P1", "P2", "P3")}, courses=list(long.values()), jobs=rows,
+                 pay=[paid(m, 9000, person_id=p) for p, m in (("P2", 2), ("P2", 3), ("P3", 1), ("P3", 2), ("P3", 3))])  # fmt: skip
+    found = followed(made, minimum_weekly_hours=20)
+    assert found.first_job[["time", "event"]].values.tolist() == [[1, 1], [2, 1], [1, 1]]
+    assert found.jobs[["person_id", "first_month", "last_month"]].values.tolist() == [["P2", 2, 3]]
+    assert found.after_first_job[["person_id", "tenure", "ended"]].values.tolist() == [["P2", 2, 1]]
+    rules = found.quality.set_index(["source", "rule"])["count"]
+    assert rules["jobs held", "a course, and no job, ended the wait for a first job"] == 2
+
+
 def cohort(made: World, states: dict[str, Any] | None = None, **people: list[Any]) -> ips.Cohort:
     """With ages and school at inclusion, and states."""
     plain = cohort_of(made, {"work": {}})

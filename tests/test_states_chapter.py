@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from test_states import SIX, STATES, rows
 
@@ -131,6 +131,7 @@ def solved(sums: Sums, hidden: np.ndarray) -> list[int]:
 
 @settings(max_examples=80, deadline=None)
 @given(st.lists(st.lists(st.sampled_from([0, 0, 1, 3, 4, 6, 9, 30]), min_size=4, max_size=4), min_size=2, max_size=5))
+@example([[0, 0, 1, 1], [0, 0, 4, 0], [0, 3, 0, 3]])  # nothing is left to hide in the sums of the number that is found
 def test_no_hidden_number_can_be_solved_from_the_sums(cells: list[list[int]]) -> None:
     table, sums = np.array(cells), Sums()
     few = lambda v: bool(0 < v < K)  # noqa: E731
@@ -228,6 +229,85 @@ def test_released_moves_and_months_rest_on_enough_people(small_study: tuple[Path
         assert row["hidden"] == opened and pd.isna(row["estimate"]) == opened
     shown = months.loc[~months["hidden"], "estimate"]
     assert (shown == shown.round(PROFILE.model_digits)).all()
+
+
+def walked(seed: int) -> pd.DataFrame:
+    """An arm of 40 to 119 people whose every month is known."""
+    rng = np.random.default_rng(seed)
+    return drawn(CHAIN, "a", int(rng.integers(40, 120)), rng, 0.0)
+
+
+def hidden_in(table: pd.DataFrame, *keys: str) -> dict[tuple, int]:
+    """Rows that are hidden, each with its number among the unknowns."""
+    return {tuple(row): i for i, row in enumerate(table.loc[table["hidden"], list(keys)].itertuples(index=False, name=None))}
+
+
+@pytest.mark.parametrize("seed", [4, 9, 14, 17, 25, 34])
+def test_shares_moves_and_means_together_tell_no_hidden_number(seed: int) -> None:
+    people, names = walked(seed), [*CHAIN, "not_observed"]
+    asked = {"state_shares": state_shares(people, states=names), "months_in_states": months_in_states(people, states=names),
+             "state_transitions": state_transitions(people, states=names),
+             "state_flows": state_transitions(people, states=names, between=[0, 6, 12, HORIZON])}  # fmt: skip
+    out = {name: found.table for name, found in states_chapter.release(asked, PROFILE, SAY).items()}
+    shares, moves, means = out["state_shares"], out["state_transitions"], out["months_in_states"].set_index("state")["estimate"]
+    cell, move = hidden_in(shares, "state", "month"), hidden_in(moves, "from_state", "to_state")
+    assert cell
+    total, size = asked["state_shares"].table["n"].iloc[0], len(cell) + len(move)
+    value = {(s, m): e for s, m, e in asked["state_shares"].table[["state", "month", "events"]].itertuples(index=False)}
+    lines, sums = [], []
+
+    def line(cells: list, minus: list = ()) -> None:  # type: ignore[assignment]
+        """These hidden shares less these hidden moves are a number that a reader knows."""
+        own = np.zeros(size)
+        own[[cell[c] for c in cells if c in cell]] = 1
+        own[[len(cell) + move[c] for c in minus if c in move]] = -1
+        lines.append(own)
+
+    for month in range(HORIZON + 1):
+        line([(s, month) for s in names])
+    for state in CHAIN:
+        start, later = [(state, m) for m in range(HORIZON)], [(state, m) for m in range(1, HORIZON + 1)]
+        row, column = moves[moves["from_state"] == state], moves[moves["to_state"] == state]
+        if len(row) and row["n"].notna().all():
+            line(start)
+            line([], list(row[["from_state", "to_state"]].itertuples(index=False, name=None)))
+            sums.append(start)
+        line(start, list(row[["from_state", "to_state"]].itertuples(index=False, name=None)))
+        line(later, list(column[["from_state", "to_state"]].itertuples(index=False, name=None)))
+        if not column["hidden"].any():
+            sums.append(later)
+        if not np.isnan(means[state]):
+            line(later)
+            sums.append(later)
+    # no combination of what a reader knows is one hidden share alone
+    known = np.array(lines)
+    rank = np.linalg.matrix_rank(known)
+    for key, place in cell.items():
+        assert np.linalg.matrix_rank(np.vstack([known, np.eye(size)[place]])) > rank, key
+    # nor do the hidden months of a sum that is told hold so little that one of them must be small
+    for wanted in sums:
+        held = [int(value[c]) for c in wanted if c in cell]
+        assert not held or sum(held) - len(held) >= K - 1, (wanted[0], held)
+    assert total == people["person_id"].nunique()
+
+
+def test_courses_less_the_state_of_courses_are_nobody_or_enough(small_study: tuple[Path, Path]) -> None:
+    """Whoever studies beside work is in work: released counts of both must not tell of one to four such people."""
+    out = small_study[1]
+
+    def beside(side: str) -> pd.Series:
+        rates, shares = read(out, "education_rates", side), read(out, "state_shares", side)
+        both = rates[rates["outcome"] == "in_education"].merge(shares[shares["state"] == "education"], on=["group", "month"])
+        return (both["events_x"] - both["events_y"]).dropna()
+
+    assert beside("internal").between(1, K - 1).any(), "nothing to find"
+    assert not beside("release").between(1, K - 1).any()
+    rates = read(out, "education_rates")
+    assert "beside" not in rates
+    gone = set(rates.loc[rates["hidden"], ["outcome", "month", "group"]].itertuples(index=False, name=None))
+    for row in read(out, "education_contrasts").to_dict("records"):
+        opened = any((row["outcome"], row["month"], arm) in gone for arm in row["contrast"].split(" - "))
+        assert not opened or pd.isna(row["estimate"])
 
 
 def test_an_arm_of_four_people_has_nothing_to_show() -> None:

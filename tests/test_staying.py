@@ -304,3 +304,12 @@ def test_re_entry_past_the_follow_up():
 def test_every_description_says_so(demo_followup: ips.FollowUp):
     for found in (ips.job_tenure(demo_followup), ips.tenure_quartiles(demo_followup), ips.re_entry(demo_followup)):
         assert found.method.startswith("Descriptive, among people who got a job")
+
+
+def test_an_arm_may_have_a_dash_in_its_name():
+    rows = pd.DataFrame({"arm": ["ips - plus"] * 2 + ["b"] * 2, "number_of_jobs": [2, 1, 0, 1], "longest_job": [9, 30, 0, 5],
+                         "lost": [0, 1, 0, 2]})  # fmt: skip
+    table = ips.jobs_held(rows, reference="b", unknown="lost").table
+    own = table[(table["outcome"] == "longest_job") & (table["contrast"] == "ips - plus - b")].set_index("bound")["estimate"]
+    # least 39/2 and 5/2, most 40/2 and 7/2
+    assert own[["least", "least_possible", "most_possible"]].tolist() == [17.0, 16.0, 17.5]

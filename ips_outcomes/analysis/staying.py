@@ -162,8 +162,10 @@ def possible(rows: pd.DataFrame) -> pd.DataFrame:
     for (outcome, contrast), part in rows[rows["contrast"].astype(str).str.len() > 0].groupby(
         ["outcome", "contrast"], sort=False
     ):
-        arm, other = str(contrast).split(" - ", 1)
         own = levels[levels["outcome"] == outcome].set_index(["group", "bound"])["estimate"].sort_index()
+        # an arm's own name may hold what stands between the two
+        names = own.index.get_level_values("group").unique()
+        arm, other = next((a, b) for a in names for b in names if f"{a} - {b}" == contrast)
         first = part.iloc[0]
         for bound, value in (("least_possible", own[arm, "least"] - own[other, "most"]),
                              ("most_possible", own[arm, "most"] - own[other, "least"])):  # fmt: skip

@@ -59,7 +59,7 @@ class FollowUp:
         "end_of_follow_up", or why its end cannot be seen). A job is one
         employer's months; ``job_gap_months`` says which gaps do not end it.
     after_first_job : pandas.DataFrame
-        One row a person who got a first job: ``person_id``, ``arm``, ``month``
+        One row a person who got a first job (not a course, where that counts too): ``person_id``, ``arm``, ``month``
         (of the first job), ``tenure`` (months from then to its last month),
         ``ended`` (1, or 0 where its end was not seen), ``ended_by``; after an
         end ``back_after`` (months until next in work) and ``back`` (1, 2 died

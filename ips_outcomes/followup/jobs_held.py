@@ -41,12 +41,16 @@ class Held:
         beginning could say whether they are one: they count as two.
     nameless : int
         Job-months without an employer.
+    by_course : int
+        People whose first job is none: a course came first, where education counts too.
     """
 
     def __init__(self, grid: Grid, given: Answer) -> None:
         self.grid, self.given = grid, given
         self.gap = grid.cohort.study.follow_up.job_gap_months
-        known = given.value != -1
+        # a course that counts is no job: what jobs alone say decides here
+        known = given.work != -1
+        self.by_course = 0
         self._known_before = np.concatenate([np.zeros((len(known), 1), dtype=np.int64), known.cumsum(axis=1)], axis=1)
         rows = self._rows()
         rows["piece"] = self._pieces(rows)
@@ -62,7 +66,7 @@ class Held:
     def _rows(self) -> pd.DataFrame:
         """A row an employer, source and month in which the person is in work."""
         left = self.given.left
-        left = left[self.given.value[left["person"], left["column"]] == 1]
+        left = left[self.given.work[left["person"], left["column"]] == 1]
         named = left["employer"].notna()
         self.nameless = int((~named).sum())
         began = left["began"].astype("int64").replace(NO_MONTH, UNTOLD)
@@ -121,7 +125,7 @@ class Held:
         for later in range(1, self.gap + 2):
             column = np.minimum(last + later, end)
             over = waiting & (last + later > end)
-            unknown = waiting & ~over & (self.given.value[person, column] == -1)
+            unknown = waiting & ~over & (self.given.work[person, column] == -1)
             code = self.given.observation.reason[person, column]
             found[over] = STILL_THERE
             found[unknown] = np.where(code == 0, OPEN, reasons[code])[unknown]
@@ -148,7 +152,10 @@ class Held:
         })  # fmt: skip
 
     def after_first_job(self, first: pd.DataFrame) -> pd.DataFrame:
-        """A row a person who got a first job: how long it lasted, and when work came back after its end."""
+        """A row a person who got a first job: how long it lasted, and when work came back after its end.
+
+        Whoever was not in a job in that month, but in a course that counts too, has no row.
+        """
         zero, people = self.grid.zero, self.grid.cohort.participants
         found = (first["event"] == 1).fillna(False).to_numpy(dtype=bool)
         person = np.flatnonzero(found)
@@ -164,7 +171,11 @@ class Held:
         there["older"] = there["chain_first"] < there["column"]
         # of several the one that begins then, then the one with most hours: nothing that is known only later
         there = there.sort_values(["person", "older", "hours", "chain"], ascending=[True, True, False, True], kind="stable")
-        there = there.drop_duplicates("person").set_index("person").loc[person]
+        there = there.drop_duplicates("person").set_index("person")
+        working = np.isin(person, there.index.to_numpy())
+        self.by_course = int((~working).sum())
+        person, start = person[working], start[working]
+        there = there.loc[person]
         last = there["last"].to_numpy(dtype=np.int64)
         ended_by = self._ended_by(person, last)
         ended = ended_by == ENDED
@@ -194,15 +205,16 @@ class Held:
 def held_jobs(grid: Grid, given: Answer, first: pd.DataFrame) -> tuple[pd.DataFrame, pd.DataFrame, list[dict[str, object]]]:
     """Jobs of months 1 to the last, what came after the first job, and counted rules."""
     held = Held(grid, given)
-    jobs = held.jobs()
+    jobs, after = held.jobs(), held.after_first_job(first)
     total, months = len(jobs), len(held.cells)
     counted = [
         ("job-months without an employer", held.nameless, months, "job-months", "known by the month in which the job began"),
         ("job follows one in another register, and neither employer nor beginning joins them", held.torn, total, "jobs", "counts as another job"),
+        ("a course, and no job, ended the wait for a first job", held.by_course, held.by_course + len(after), "people", "not among first jobs"),
     ]  # fmt: skip
     rows: list[dict[str, object]] = [
         {"source": "jobs held", "rule": rule, "unit": unit, "count": count, "total": of, "share": count / of if of else float("nan"),
          "severity": "warning" if count else "note", "action": action, "set_aside": 0, "example_rows": ""}
         for rule, count, of, unit, action in counted
     ]  # fmt: skip
-    return jobs, held.after_first_job(first), rows
+    return jobs, after, rows

@@ -2,7 +2,9 @@
 
 What leaves: numbers of people by arm and month, without those that are small
 or leave a small number over, and shares, intervals and comparisons that can be
-computed from the numbers that are left.
+computed from the numbers that are left. Those who attend a course are those in
+the state of education and those who are in an earlier state beside it: where
+these are few, the number of the chapter on states would tell how few.
 """
 
 from __future__ import annotations
@@ -10,6 +12,7 @@ from __future__ import annotations
 from functools import partial
 from typing import TYPE_CHECKING, cast
 
+import numpy as np
 import pandas as pd
 
 from ips_outcomes.analysis import compare_arms, employment_rates
@@ -21,7 +24,7 @@ from ips_outcomes.reporting.figures import Canvas
 from ips_outcomes.reporting.gallery import Plan
 from ips_outcomes.reporting.lookup import cell, pick
 from ips_outcomes.reporting.state_words import state_labels
-from ips_outcomes.reporting.suppression import Profile, hidden_contrasts, hidden_rates
+from ips_outcomes.reporting.suppression import NUMBERS, Profile, hidden_contrasts, hidden_rates, hide, small
 from ips_outcomes.reporting.tables import Row, Shown
 from ips_outcomes.reporting.words import Words
 from ips_outcomes.study import Study
@@ -47,6 +50,7 @@ def answers(study: Study, cohort: Cohort, followed: FollowUp) -> Answers:
         return {}
     every = list(range(study.follow_up.months + 1))
     rates = combine([employment_rates(followed, name, by="arm", at=every) for name in asked], "Education")
+    rates = rates.with_table(rates.table.assign(beside=_beside(study, months, rates.table)))
     present = [arm for arm in study.arm_labels if (followed.baseline["arm"] == arm).any()]
     if study.reference not in present or len(present) < 2:
         return {"education_rates": rates}
@@ -55,11 +59,38 @@ def answers(study: Study, cohort: Cohort, followed: FollowUp) -> Answers:
     return {"education_rates": rates, "education_contrasts": compared}
 
 
+def _beside(study: Study, months: pd.DataFrame, rates: pd.DataFrame) -> pd.Series:
+    """Of those who attend a course, people whose month is in another state; missing where no state is that of courses."""
+    states = [] if study.states is None else [name for name, rule in study.states.rules.items() if rule.course]
+    if not states or "in_education" not in months:
+        return pd.Series(pd.NA, index=rates.index, dtype="Int64")
+    other = months["in_education"].fillna(False).astype(bool) & ~months["state"].isin(states)
+    found = other.groupby([months["arm"], months["month"]], observed=True).sum().to_dict()
+    keys = zip(rates["group"], rates["month"], rates["outcome"], strict=True)
+    return pd.Series(
+        [found.get((g, m), 0) if o == "in_education" else pd.NA for g, m, o in keys], index=rates.index, dtype="Int64"
+    )
+
+
 def release(asked: Answers, profile: Profile, words: Words) -> Answers:
     """Counts that are not small, and what follows from them."""
-    found = {"education_rates": hidden_rates(cast(Estimates, asked["education_rates"]), profile.threshold)}
+    exact = cast(Estimates, asked["education_rates"])
+    rates = hidden_rates(exact, profile.threshold).table
+    few = small(exact.table["beside"], profile.threshold)
+    rates = hide(rates, few | rates["hidden"].to_numpy(dtype=bool), ["events", *NUMBERS])
+    found: dict[str, Estimates | pd.DataFrame] = {"education_rates": exact.with_table(rates.drop(columns="beside"))}
     compared = hidden_contrasts(cast("Estimates | None", asked.get("education_contrasts")), profile.threshold)
-    return found if compared is None else {**found, "education_contrasts": compared}
+    if compared is None:
+        return found
+    gone = {(o, m, g) for o, m, g in exact.table.loc[few, ["outcome", "month", "group"]].itertuples(index=False, name=None)}
+    table = compared.table
+    tells = np.array(
+        [any((o, m, arm) in gone for arm in str(c).split(" - ")) for o, m, c in zip(table["outcome"], table["month"], table["contrast"], strict=True)],
+        dtype=bool,
+    )  # fmt: skip
+    counts = ["n", "events", "n_arm", "events_arm", "n_reference", "events_reference"]
+    table = hide(table, tells | table["hidden"].to_numpy(dtype=bool), [*counts, *NUMBERS])
+    return {**found, "education_contrasts": compared.with_table(table)}
 
 
 def _rates(asked: Answers) -> Estimates:

@@ -9,14 +9,19 @@ hidden number is left with one value only, one more is hidden. A share that
 stands in another table of the report too (those in work, dead, abroad) is the
 last to be chosen, as it would be read there.
 
-Mean months in a state are a model result in fixed digits. They are hidden
-where few people were ever in the state, with one more where one alone is
-hidden, because means add up to the number of months; and where a single
-hidden month could be found from the mean and the other months.
+A state's person-months stand in the table of moves and, divided by people, in
+that of mean months: they are the sum of its months in the table of shares. So
+a state's sum is not told where it would tell what its hidden months hold
+(`untold_sums`), neither as a mean nor as a number of moves.
+
+Mean months in a state are a model result in fixed digits. They are hidden,
+too, where few people were ever in the state, with one more where one alone is
+hidden, because means add up to the number of months.
 """
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -26,7 +31,7 @@ from numpy.typing import NDArray
 from ips_outcomes.estimates import Estimates
 from ips_outcomes.reporting.suppression import NUMBERS, Profile, hide, small, unsafe
 
-__all__ = ["Sums", "released_flows_and_shares", "released_months", "released_transitions"]
+__all__ = ["Sums", "released_flows_and_shares", "released_months", "released_transitions", "untold_sums"]
 
 Flags = NDArray[np.bool_]
 
@@ -97,11 +102,13 @@ class Sums:
         _, size, axes = np.linalg.svd(matrix, full_matrices=True)
         free = axes[int((size > 1e-9).sum()) :]
         for place in places[np.abs(free).max(axis=0, initial=0.0) < 1e-9]:
-            for parts, total in self.lines:
-                if place in parts or place == total:
-                    chosen = self._choice(parts if total is None else [*parts, total])
-                    if chosen is not None:
-                        return chosen
+            # its own sums first; where nothing is left in them, the other sums that it is found with
+            weight = np.linalg.lstsq(matrix.T, (places == place).astype(float), rcond=None)[0]
+            used = [line for line, w in zip(self.lines, weight, strict=True) if abs(w) > 1e-9]
+            for parts, total in sorted(used, key=lambda line: place not in line[0] and place != line[1]):
+                chosen = self._choice(parts if total is None else [*parts, total])
+                if chosen is not None:
+                    return chosen
         return None
 
 
@@ -156,22 +163,77 @@ def released_flows_and_shares(
     return shares.with_table(table), flows.with_table(moved.drop(columns="people"))
 
 
-def released_transitions(given: Estimates, profile: Profile) -> Estimates:
+#: Months whose sums can be read: those that moves start from, and those that moves end in and means add up.
+FROM, TO = "from", "to"
+
+
+def untold_sums(
+    exact: Estimates, released: Estimates, threshold: int, elsewhere: frozenset[str] = frozenset()
+) -> set[tuple[str, str, str]]:  # fmt: skip
+    """Sums over months that must not be told: (group, state, `FROM` or `TO`).
+
+    Every hidden number is 1 or more. A state's sum is not told where its hidden
+    months hold so little beyond that, that one of them could not be as large as
+    the threshold; nor where it gives away, with the sums of other states and
+    with the months' own sums, a hidden number or such a sum. Numbers of moves
+    are given up before means, and states that other tables tell, too, last.
+    """
+    table, gone = exact.table, released.table["hidden"].to_numpy(dtype=bool)
+    first, last = int(table["month"].min()), int(table["month"].max())
+    untold: set[tuple[str, str, str]] = set()
+    for group, rows in table[gone].groupby("group", sort=False):
+        if _few(float(rows["n"].iloc[0]), threshold):
+            untold |= {(str(group), str(s), end) for s in rows["state"].unique() for end in (FROM, TO)}
+            continue
+        months, value = rows["month"].to_numpy(), rows["events"].to_numpy(float)
+        own = [(months == month).astype(float) for month in np.unique(months)]
+        sums = {}
+        for state in rows["state"].unique():
+            here = (rows["state"] == state).to_numpy()
+            for end, inside in ((FROM, months < last), (TO, months > first)):
+                if (here & inside).any():
+                    sums[str(group), str(state), end] = (here & inside).astype(float)
+        tight = {key for key, line in sums.items() if line @ value - line.sum() < threshold - 1}
+        secrets = [*np.eye(len(rows)), *(sums[key] for key in tight)]
+        told = [key for key in sums if key not in tight]
+        while told:
+            given = _gives_away(np.array(own), [sums[key] for key in told], np.array(secrets))
+            if not given:
+                break
+            order = [(key[2] == TO, key[1] in elsewhere, float(sums[key] @ value), key) for key in (told[i] for i in given)]
+            told.remove(min(order)[-1])
+        untold |= set(sums) - set(told)
+    return untold
+
+
+def _gives_away(always: NDArray[np.float64], told: list[NDArray[np.float64]], secrets: NDArray[np.float64]) -> list[int]:
+    """Which of the sums that are told help to find a secret; none where no secret can be found."""
+    lines = np.vstack([always, *told])
+    weights = np.linalg.lstsq(lines.T, secrets.T, rcond=None)[0]
+    found = np.abs(lines.T @ weights - secrets.T).max(axis=0) < 1e-9
+    if not found.any():
+        return []
+    return [int(i) for i in np.flatnonzero((np.abs(weights[len(always) :, found]) > 1e-9).any(axis=1))]
+
+
+def released_transitions(given: Estimates, profile: Profile, untold: Collection[tuple[str, str, str]] = ()) -> Estimates:
     """Moves from month to month: those that few people made are hidden, with others of the same row and column."""
     k, table = profile.threshold, given.table.reset_index(drop=True)
     gone, gone_from = np.zeros(len(table), bool), np.zeros(len(table), bool)
-    for _, rows in table.groupby("group", sort=False):
+    for group, rows in table.groupby("group", sort=False):
         sums = Sums()
         at = {
             i: sums.add(float(e), _few(float(p), k)) for i, e, p in zip(rows.index, rows["events"], rows["people"], strict=True)
         }
-        totals = {state: sums.add(float(part["n"].iloc[0]), _few(float(part["n"].iloc[0]), k), 1)
-                  for state, part in rows.groupby("from_state", sort=False)}  # fmt: skip
+        totals = {}
         for state, part in rows.groupby("from_state", sort=False):
+            n = float(part["n"].iloc[0])
+            totals[state] = sums.add(n, _few(n, k) or (group, state, FROM) in untold, 1)
             sums.lines.append(([at[i] for i in part.index], totals[state]))
-        for _, part in rows.groupby("to_state", sort=False):
-            # months in the second state can be counted in the table of shares
-            sums.lines.append(([at[i] for i in part.index], None))
+        for state, part in rows.groupby("to_state", sort=False):
+            # months in the second state can be counted in the table of shares, if none that matters is hidden there
+            total = sums.add(float(part["events"].sum()), True) if (group, state, TO) in untold else None
+            sums.lines.append(([at[i] for i in part.index], total))
         found = sums.protect(k)
         gone[list(at)] = found[list(at.values())]
         gone_from[rows.index] = [found[totals[s]] for s in rows["from_state"]]
@@ -181,15 +243,12 @@ def released_transitions(given: Estimates, profile: Profile) -> Estimates:
     return given.with_table(hidden.drop(columns="people"))
 
 
-def released_months(given: Estimates, shares: Estimates, profile: Profile) -> Estimates:
+def released_months(given: Estimates, profile: Profile, untold: Collection[tuple[str, str, str]] = ()) -> Estimates:
     """Mean months in each state in fixed digits, without those that rest on few people or tell a hidden share."""
     k, table = profile.threshold, given.table.reset_index(drop=True)
     rows = (table["measure"] == "months_in_state").to_numpy()
     gone = rows & (unsafe(table, "n", "events", k) | small(table["n"], 2 * k))
-    later = shares.table[shares.table["month"] > shares.table["month"].min()]
-    unseen = later[later["hidden"]].groupby(["group", "state"]).size()
-    once = {key for key, number in unseen.items() if number == 1}
-    gone |= rows & np.array([pair in once for pair in zip(table["group"], table["state"], strict=True)], dtype=bool)
+    gone |= rows & np.array([(g, s, TO) in untold for g, s in zip(table["group"], table["state"], strict=True)], dtype=bool)
     for _, part in table[rows].groupby("group", sort=False):
         own = part.index.to_numpy()
         left = own[~gone[own] & (part["estimate"].to_numpy(float) > 0)]

@@ -21,7 +21,7 @@ from ips_outcomes.reporting import numbers, state_figures
 from ips_outcomes.reporting.figures import Canvas
 from ips_outcomes.reporting.gallery import Plan
 from ips_outcomes.reporting.lookup import cell, pick
-from ips_outcomes.reporting.state_gate import released_flows_and_shares, released_months, released_transitions
+from ips_outcomes.reporting.state_gate import released_flows_and_shares, released_months, released_transitions, untold_sums
 from ips_outcomes.reporting.state_words import state_labels
 from ips_outcomes.reporting.suppression import Profile
 from ips_outcomes.reporting.tables import Row, Shown
@@ -85,12 +85,13 @@ def release(asked: Answers, profile: Profile, words: Words) -> Answers:
     shares, flows = released_flows_and_shares(
         _estimates(asked, "state_shares"), _estimates(asked, "state_flows"), profile, elsewhere
     )
+    untold = untold_sums(_estimates(asked, "state_shares"), shares, profile.threshold, elsewhere)
     found: dict[str, Estimates | pd.DataFrame] = {
-        "state_shares": shares, "months_in_states": released_months(_estimates(asked, "months_in_states"), shares, profile),
+        "state_shares": shares, "months_in_states": released_months(_estimates(asked, "months_in_states"), profile, untold),
         "state_flows": flows,
     }  # fmt: skip
     if "state_transitions" in asked:
-        found["state_transitions"] = released_transitions(_estimates(asked, "state_transitions"), profile)
+        found["state_transitions"] = released_transitions(_estimates(asked, "state_transitions"), profile, untold)
     return found
 
 
