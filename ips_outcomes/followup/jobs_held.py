@@ -161,9 +161,6 @@ class Held:
         person = np.flatnonzero(found)
         start = first.loc[found, "time"].to_numpy(dtype=np.int64) + zero
         there = self.cells.merge(pd.DataFrame({"person": person, "column": start}), on=["person", "column"])
-        # where a course is a yes, too, the wait can end without any job: nothing whose length could be told
-        has_job = np.isin(person, there["person"].to_numpy())
-        person, start = person[has_job], start[has_job]
         there["chain_first"], there["last"] = (
             self.chains["first"].loc[there["chain"]].to_numpy(),
             self.chains["last"].loc[there["chain"]].to_numpy(),
