@@ -244,7 +244,8 @@ def test_subtracting_wage_subsidy_needs_a_source_of_schemes(study, refused, chec
     assert problems(message) == 7
     text = (study / "study.toml").read_text(encoding="utf-8")
     text = text.replace('if_unanswerable = "unknown"', "").replace('"lenient" ', '"keep" ')
-    text = re.sub(r"(label = .*\n)(?=(month_rule|minimum|without))", r'\1if_unanswerable = "skip"\n', text)
+    text = re.sub(r"(label = .*\n)(?=(month_rule|minimum|without|or_education))", r'\1if_unanswerable = "skip"\n', text)
+    text = re.sub(r"\[states\.supported_work\]\n.*\n.*\n", "", text).replace('"supported_work", ', "")
     (study / "study.toml").write_text(text, encoding="utf-8")
     assert check(study).exit_code == 0
 
