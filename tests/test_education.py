@@ -173,6 +173,19 @@ def test_neet_of_the_young_by_hand() -> None:
     assert found.quality.loc[found.quality["rule"].str.contains("NEET"), "count"].tolist() == [1]
 
 
+def test_neet_needs_active_states_alone_and_of_everybody() -> None:
+    # nobody sees benefits from June 2015, month 3, on: without work and course P1 is NEET whatever the benefit; P2 works
+    people, always = {p: date(2015, 3, 10) for p in ("P1", "P2")}, range(-2, 15)
+    made = world({"aap": Feed("aap.toml", (2014, 1), (2015, 5))}, people=people,
+                 jobs=[job(m, person_id="P2") for m in always], pay=[paid(m, 9000, person_id="P2") for m in always])  # fmt: skip
+    found = ips.follow_up(cohort(made, STATES, age=pd.array([20, 20], dtype="Int64")))
+    assert column(found, "state", "P1")[3] == "not_observed"
+    assert months(column(found, "neet", "P1"), True) == list(range(-2, 10))
+    # from month 10 on nobody sees courses: those in work alone would make NEET nobody's
+    assert months(column(found, "neet", "P2"), False) == list(range(-2, 10))
+    assert months(column(found, "neet", "P2"), None) == list(range(10, 15))
+
+
 @pytest.mark.parametrize(("neet", "said"), [
     ({"active": ["school", "aap"]}, "come first in order"), ({"active": ["college"]}, "college is no state"),
     ({"active": []}, "at least 1"), ({"age_below": 12, "active": ["work"]}, "16"),
