@@ -135,7 +135,9 @@ ELSEWHERE = {
     "compare_arms, employment_rates: further intervals and tests, Mantel-Haenszel, modified Poisson, weights, Firth": "stats, "
     "metafor, sandwich, survey and hand-written R: tests/golden/rates.R",
     "compare_arms, months_in_work, trends, employment_curves under 30 clusters": "clubSandwich: tests/golden/few_clusters.R",
-    "piecewise_trends, history_check, period_adjusted_rates": "lm with sandwich and clubSandwich: tests/golden/month_models.R",
+    "piecewise_trends": "lm with sandwich and clubSandwich: tests/golden/month_models.R",
+    "history_check": "lm with sandwich and clubSandwich: tests/golden/month_models.R",
+    "period_adjusted_rates": "lm with sandwich and clubSandwich: tests/golden/month_models.R",
     "hazard_ratio": "survival::coxph: tests/golden/make_golden.R",
     "jobs_held": "stats::t.test: tests/golden/staying.R",
     "job_tenure": "survival::survfit: tests/golden/staying.R",

@@ -293,22 +293,19 @@ class DefinitionOracle:
     def answer(self, person: str, m: int) -> bool | None:
         work = self.work(person, m)
         start = (self.world.people[person].year, self.world.people[person].month)
-        if not self.rule["or_education"] or self.reason(person, plus(start, m)):
+        month = plus(start, m)
+        if not self.rule["or_education"] or self.reason(person, month):
             return work
-        course = self.attends(person, plus(start, m))
-        if course is True or work is True:
-            return True
-        # neither is known to be a yes: a no takes two
-        if course == "silent" and self.rule["if_unanswerable"] == "unknown":
+        course = self.attends(person, month)
+        # what no source could have told is unknown of everybody, or only those with a yes would be known
+        if self.rule["if_unanswerable"] == "unknown" and (course == "silent" or "silent" in self.verdicts(person, m)):
             return None
-        return work
+        return True if course is True else work
 
-    def work(self, person: str, m: int) -> bool | None:
-        """The answer of the jobs alone."""
+    def verdicts(self, person: str, m: int) -> list[Any]:
+        """Of every rule on jobs and benefits: met, not met, open, or silent."""
         start = (self.world.people[person].year, self.world.people[person].month)
         month = plus(start, m)
-        if self.reason(person, month):
-            return None
         verdicts = self.of_the_job(person, month)
         if self.rule["minimum_yearly_pay_g"] is not None:
             verdicts.append(self.year_of_pay(person, m, month))
@@ -316,6 +313,14 @@ class DefinitionOracle:
             verdicts.append(self.without(person, month, benefit, threshold))
         for benefit in self.rule["benefits_not_above_inclusion"]:
             verdicts.append(self.not_above(person, month, start, benefit))
+        return verdicts
+
+    def work(self, person: str, m: int) -> bool | None:
+        """The answer of the jobs alone."""
+        start = (self.world.people[person].year, self.world.people[person].month)
+        if self.reason(person, plus(start, m)):
+            return None
+        verdicts = self.verdicts(person, m)
         if "silent" in verdicts and self.rule["if_unanswerable"] == "unknown":
             return None
         if any(verdict is False for verdict in verdicts):

@@ -62,6 +62,7 @@ def test_the_page_is_not_stale() -> None:
 SCRIPTS = [
     ("agreement.R", "."), ("traps.R", "."), ("survival.R", "."), ("curves.R", "."), ("cox.R", "cox"), ("centres.R", "."), ("few_clusters.R", "."),
     ("heterogeneity.R", "."), ("pay_sums.R", "."), ("smooth.R", "."), ("subgroups.R", "."), ("states.R", "."), ("staying.R", "."),
+    ("month_models.R", "."), ("strategies.R", "."),
 ]  # fmt: skip
 
 

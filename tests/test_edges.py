@@ -22,7 +22,9 @@ TIMES = [name for name in NAMES if ASKED[name].kind == "times"]
 OUTCOMES = [name for name in NAMES if ASKED[name].kind != "times"]
 #: Take numbers as well as yes and no, or have outcomes of their own.
 NUMBERS_TOO = {"compare_arms", "subgroup_effects", "subgroup_global_test", "work_sums", "centre_effects", "centre_modifiers", "process_table",
-               "heterogeneity_test", "sorted_groups", "targeting_curve", "jobs_held"}  # fmt: skip
+               "heterogeneity_test", "sorted_groups", "targeting_curve", "jobs_held",
+               "months_in_states", "state_occupation", "state_shares", "state_transitions"}  # fmt: skip
+STATES = ["months_in_states", "state_occupation", "state_shares", "state_transitions"]
 MODELS = [name for name in NAMES if ASKED[name].formula]
 
 Change = Callable[[pd.DataFrame], pd.DataFrame]
@@ -194,7 +196,7 @@ def test_a_missing_arm_is_never_dropped_in_silence(name: str) -> None:
 
 @pytest.mark.parametrize("name", NAMES)
 def test_a_column_that_is_not_there(name: str) -> None:
-    column = "event" if name in TIMES else "contact_days" if name == "process_table" else "works"
+    column = "event" if name in TIMES else {"process_table": "contact_days", **dict.fromkeys(STATES, "state")}.get(name, "works")
     assert column in refused(name, data_for(name).drop(columns=column))
 
 

@@ -57,6 +57,8 @@ def paths_of(
         own = getattr(data.study, "states", None)
         states = states or (None if own is None else own.names)
     require(table, [state, column, person_id, *(c for c in (by, cluster) if c)])
+    if table.empty:
+        raise UnsupportedError("the data has no rows: nobody's months to count")
     notes: tuple[str, ...] = ()
     if by is not None:
         table, notes = with_arm(table, by)

@@ -53,7 +53,8 @@ def answer(jobs: JobMonths, definition: Definition, *, new_employer: bool = Fals
     employer whom the person did not have then. Jobs that a scheme names are
     taken out first: their hours and pay count for nothing. Where education
     counts too, attending a course makes an observed month a yes whatever the
-    jobs say; a no needs both to be a no. With ``new_employer`` only courses
+    jobs say; a no needs both to be a no, and a month that no delivery of
+    courses speaks for is unknown of everybody (unless skipped). With ``new_employer`` only courses
     count that began after month 0.
     """
     grid, observation = jobs.grid, jobs.observation(definition)
@@ -92,13 +93,12 @@ def answer(jobs: JobMonths, definition: Definition, *, new_employer: bool = Fals
     if definition.or_education:
         course = attending(grid, any_day=definition.month_rule == "any_day", new=new_employer)
         silence["education"] = (course == -1) & seen
-        if definition.if_unanswerable == "unknown":
-            # a job is enough; without one, a course that nobody could see may be what is lacking
-            unanswerable = (unanswerable & (course != 1)) | (silence["education"] & (work != 1))
-            value[(course == -1) & (work == 0)] = -1
-        else:
-            unanswerable = unanswerable | silence["education"]
+        unanswerable = unanswerable | silence["education"]
         value[(course == 1) & seen] = 1
+        if definition.if_unanswerable == "unknown":
+            # of everybody: if those with a job, or on a course, were known, all who are known would be a yes
+            value[unanswerable] = -1
+            left_open = {name: where & ~unanswerable for name, where in left_open.items()}
         at_stake &= course != 1
         left_open = {name: where & (value == -1) for name, where in left_open.items()}
         turned_down = {name: where & (value == 0) for name, where in turned_down.items()}

@@ -173,7 +173,7 @@ def _add_states(months: pd.DataFrame, grid: Grid, answers: dict[str, Answer]) ->
     total = found[:, window].size
     counted: list[dict[str, object]] = []
     if study.states.neet is not None:
-        neet, unknown = neet_months(grid, found, study.states)
+        neet, unknown = neet_months(grid, answers, found, study.states)
         months["neet"] = _nullable(neet)
         people = len(unknown)
         counted.append({

@@ -49,15 +49,25 @@ def month_states(
     return found, unanswered
 
 
-def neet_months(grid: Grid, found: NDArray[np.int8], states: States) -> tuple[Flags, NDArray[np.bool_]]:
-    """1 where somebody young is in no active state, 0 where in one, -1 where nothing can be said; and whose age is not known."""
+def neet_months(
+    grid: Grid, answers: Mapping[str, Answer], found: NDArray[np.int8], states: States
+) -> tuple[Flags, NDArray[np.bool_]]:  # fmt: skip
+    """1 where somebody young is in no active state, 0 where in one, -1 where nothing can be said; and whose age is not known.
+
+    Whoever is in no active state is so also where no source says which of the
+    others the month is. Where nothing answers for one active state, nothing is
+    said, also of those who are in another: left out alone, those in none would
+    make NEET too rare.
+    """
     neet = states.neet
     if neet is None:
         raise ValueError("the study does not say what NEET is")
     names = states.names
     age = grid.cohort.participants["age"].to_numpy(dtype=float, na_value=np.nan)
     value = np.where(np.isin(found, [names.index(n) for n in neet.active]), 0, 1).astype(np.int8)
-    value[np.isin(found, [names.index(n) for n in ("abroad", "dead", "not_observed")])] = -1
+    value[np.isin(found, [names.index(n) for n in ("abroad", "dead")])] = -1
+    for name in neet.active:
+        value[_holds(grid, answers, states.rules[name]) == -1] = -1
     value[~(age < neet.age_below)] = -1
     return value, np.isnan(age)
 

@@ -43,8 +43,8 @@ class StateRule(BaseModel):
 class Neet(BaseModel):
     """Not in employment, education or training: the young whose month is in none of the ``active`` states.
 
-    Asked of people younger than ``age_below`` at the index date, in months
-    whose state is known, while they are alive and resident.
+    Asked of people younger than ``age_below`` at the index date, in months of
+    which the active states are known, while they are alive and resident.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)

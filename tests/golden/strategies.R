@@ -1,7 +1,12 @@
 # Rates, months in work and weights while on treatment, written out; the weights from survival::coxph (Efron).
-# Rscript tests/golden/strategies.R, in tests/golden. Reads data_strategies.csv, writes strategies.csv and strategies_incidence.csv.
+#
+#   Rscript strategies.R [folder]
+#
+# reads data_strategies.csv of the folder, writes strategies.csv, strategies_incidence.csv and strategies_versions.csv.
 suppressMessages({library(survival); library(cmprsk)})
-rows <- read.csv("data_strategies.csv", na.strings = "")
+arguments <- commandArgs(trailingOnly = TRUE)
+folder <- if (length(arguments)) arguments[1] else "."
+rows <- read.csv(file.path(folder, "data_strategies.csv"), na.strings = "")
 last <- max(rows$month)
 people <- rows[!duplicated(rows$person_id), ]
 control <- people[people$arm == "control", ]
@@ -58,7 +63,7 @@ rates("treatment_policy", all, one, FALSE); months("treatment_policy", all, one)
 rates("while_on_treatment", !gone, one, FALSE); months("while_on_treatment", !gone, one)
 rates("weighted", !gone, w, TRUE); months("weighted", !gone, w)
 out[c("estimate", "std_error")] <- lapply(out[c("estimate", "std_error")], function(x) formatC(x, digits = 17, format = "g"))
-write.csv(out, "strategies.csv", row.names = FALSE, quote = FALSE)
+write.csv(out, file.path(folder, "strategies.csv"), row.names = FALSE, quote = FALSE)
 all_people <- people
 all_people$death <- death[as.character(all_people$person_id)]
 all_people$status <- ifelse(!is.na(all_people$crossover), 1, ifelse(is.finite(all_people$death), 2, 0))
@@ -71,4 +76,7 @@ for (a in c("control", "ips")) {
   found <- rbind(found, data.frame(group = a, time = 1:last, estimate = curve$est[row, ], std_error = sqrt(curve$var[row, ])))
 }
 found[3:4] <- lapply(found[3:4], function(x) formatC(x, digits = 17, format = "g"))
-write.csv(found, "strategies_incidence.csv", row.names = FALSE, quote = FALSE)
+write.csv(found, file.path(folder, "strategies_incidence.csv"), row.names = FALSE, quote = FALSE)
+packages <- c("survival", "cmprsk")
+write.csv(data.frame(name = c("R", packages), version = c(as.character(getRversion()), sapply(packages, function(p) as.character(packageVersion(p))))),
+  file.path(folder, "strategies_versions.csv"), row.names = FALSE, quote = FALSE)
