@@ -130,8 +130,10 @@ def _added(draw: Any, count: NDArray[np.int64], sums: Floats, times: float, tota
     whole = bool((right == np.floor(right)).all()) and float(np.abs(right).max()) * float(count.sum()) < EXACT_SINGLE
     kind: Any = np.float32 if whole else np.float64
     right, done = right.astype(kind), 0
+    # an arm's columns stand beside one another: added in place, without a copy
+    where: Any = slice(int(columns[0]), int(columns[-1]) + 1) if columns[-1] - columns[0] + 1 == len(columns) else columns
     for rows in chunks(len(total), len(count), chunk, held=max(int(min(count.sum(), 8 * len(count))), len(count))):
-        total[done : done + rows, columns] += in_blocks(draw(rows).astype(kind), right)
+        total[done : done + rows, where] += in_blocks(draw(rows).astype(kind), right)
         done += rows
 
 
