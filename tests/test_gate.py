@@ -13,8 +13,8 @@ from hypothesis import given
 
 import ips_outcomes as ips
 from ips_outcomes.analysis.event_table import EventTable
+from ips_outcomes.reporting.event_blocks import released_event_table
 from ips_outcomes.reporting.first_job import counts_of, first_job_answers, leaving
-from ips_outcomes.reporting.gate import released_event_table
 from ips_outcomes.reporting.suppression import load_profile
 
 K = 5

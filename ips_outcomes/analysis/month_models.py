@@ -20,7 +20,18 @@ from ips_outcomes.analysis.few_clusters import ONE_DECIDES, few, small_error
 from ips_outcomes.analysis.limits import limits, t_p, t_quantile
 from ips_outcomes.analysis.person_months import MonthsMatrix
 
-__all__ = ["CRUMB", "ArmModel", "Asked", "Correction", "Joint", "answered", "finite_sample", "joint_test", "said_of_errors"]
+__all__ = [
+    "CRUMB",
+    "ArmModel",
+    "Asked",
+    "Correction",
+    "Joint",
+    "answered",
+    "finite_sample",
+    "joint_test",
+    "said_of_errors",
+    "with_limits",
+]
 
 Floats = NDArray[np.float64]
 Correction = Literal["CR1", "CR0"]
@@ -152,10 +163,11 @@ def answered(model: ArmModel, asked: Sequence[Asked], base: int | None, correcti
                          "n": round(people[arm] + people[base]), "events": round(events[arm] + events[base]),
                          "estimate": value[arm] - value[base], "std_error": error[0], "degrees_of_freedom": error[1],
                          "tested": True, "few": few(matrix, [arm, base]), **question.columns})  # fmt: skip
-    return _with_limits(pd.DataFrame(rows), correction)
+    return with_limits(pd.DataFrame(rows), correction)
 
 
-def _with_limits(table: pd.DataFrame, correction: Correction) -> pd.DataFrame:
+def with_limits(table: pd.DataFrame, correction: Correction) -> pd.DataFrame:
+    """Rows of least squares with their 95 % limits, p and method; ``tested`` and ``few`` say by row what to do, and go."""
     estimate, error = table["estimate"].to_numpy(dtype=float), table["std_error"].to_numpy(dtype=float)
     degrees, small = table["degrees_of_freedom"].to_numpy(dtype=float), table["few"].to_numpy(dtype=bool)
     error = np.where(np.isfinite(estimate), np.where(error < CRUMB, 0.0, error), np.nan)

@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from typing import Literal
 
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
 from ips_outcomes.analysis.event_table import WeightType
-from ips_outcomes.analysis.few_clusters import ONE_DECIDES, arms_of_rows, few, note, small_error
 from ips_outcomes.analysis.few_clusters import REFERENCES as CR2_REFERENCES
-from ips_outcomes.analysis.limits import FEW_CLUSTERS, limits, t_p, t_quantile
+from ips_outcomes.analysis.few_clusters import arms_of_rows, few, note, small_error
+from ips_outcomes.analysis.limits import FEW_CLUSTERS
+from ips_outcomes.analysis.month_models import Correction, finite_sample, with_limits
 from ips_outcomes.analysis.person_months import MonthsData, MonthsMatrix, months_matrix, reference_of
 from ips_outcomes.analysis.supported import supports
 from ips_outcomes.errors import UnsupportedError
@@ -21,10 +21,6 @@ from ips_outcomes.estimates import Estimates, tidy
 __all__ = ["trends"]
 
 Floats = NDArray[np.float64]
-Correction = Literal["CR1", "CR0"]
-
-#: An error this small beside what it is about is a crumb of arithmetic: the outcome does not vary.
-CRUMB = 1e-13
 
 REFERENCES = (
     "Liang KY, Zeger SL. Longitudinal data analysis using generalized linear models. Biometrika 1986;73:13-22. "
@@ -70,10 +66,7 @@ class _Fit:
         sums, count = matrix.unit_sums((self.influence * sign[matrix.arm])[:, None])
         variance = float(count @ sums[:, 0] ** 2)
         if correction == "CR1":
-            groups, rows, parameters = matrix.units(inside), float(self.rows[arms].sum()), self.parameters * len(arms)
-            if groups < 2 or rows <= parameters:
-                return float("nan")
-            variance *= groups / (groups - 1) * (rows - 1) / (rows - parameters)
+            variance *= finite_sample(matrix.units(inside), float(self.rows[arms].sum()), self.parameters * len(arms))
         return float(np.sqrt(variance))
 
 
@@ -215,22 +208,9 @@ def trends(
                              "estimate": fit.estimate[place] - fit.estimate[base],
                              **fit.error(matrix, [place, base], [1.0, -1.0], correction), **common})  # fmt: skip
     table = pd.DataFrame(rows)
-    estimate, error = table["estimate"].to_numpy(dtype=float), table["std_error"].to_numpy(dtype=float)
-    error = np.where(np.isfinite(estimate), np.where(error < CRUMB, 0.0, error), np.nan)
     who, degrees = arms_of_rows(matrix, base), table["degrees_of_freedom"].to_numpy(dtype=float)
     small = (table["group"] + table["contrast"]).map({name: few(matrix, arms) for name, arms in who.items()}).to_numpy(dtype=bool)
-    low, high = limits(estimate, error, "plain", t_quantile(degrees))
-    with np.errstate(invalid="ignore", divide="ignore"):
-        p_value = t_p(np.where(error > 0, estimate / error, np.nan), degrees)
-    said = np.select(
-        [~np.isfinite(estimate), ~np.isfinite(error) & small, ~np.isfinite(error), error == 0, small],
-        ["too few months or people observed", ONE_DECIDES, "no error: too few people",
-         "the residuals are all zero: no error, no p", "least squares, CR2 errors, t"],
-        f"least squares, {correction} errors",
-    )  # fmt: skip
-    table = table.assign(outcome=outcome, std_error=error, conf_low=low, conf_high=high, p_value=p_value, method=said)
-    if not small.any():
-        table = table.drop(columns="degrees_of_freedom")
+    table = with_limits(table.assign(outcome=outcome, tested=True, few=small), correction)
     short = [f"{name}: {round(float(n))} people; robust errors of so few are too small"
              for name, n in zip(matrix.arms, matrix.in_arms(matrix.count), strict=True)
              if n < FEW_CLUSTERS and not few(matrix, who[name])]  # fmt: skip

@@ -1,7 +1,7 @@
 """Chapter: who starts supported employment in which arm, and the arms compared with and without what comes after.
 
 What leaves: the curve is that of an event table whose steps hold at least k
-people each (`gate.released_event_table`), as for the first job. Shares are
+people each (`event_blocks`), as for the first job. Shares are
 those of counts that may leave. Answers while on treatment stand beside those
 as randomised, so a row is hidden, too, where the two differ by few people or
 few events, or where the months between two landmarks added few; the number
@@ -24,10 +24,10 @@ from ips_outcomes.estimates import Estimates, under
 from ips_outcomes.followup import FollowUp
 from ips_outcomes.loaders import Cohort
 from ips_outcomes.reporting import figures, numbers
+from ips_outcomes.reporting.event_blocks import counts_of_rows, released_event_table, with_counts, without_curve
 from ips_outcomes.reporting.figures import Canvas
 from ips_outcomes.reporting.first_job import leaving
 from ips_outcomes.reporting.gallery import Plan
-from ips_outcomes.reporting.gate import released_event_table
 from ips_outcomes.reporting.lookup import cell, pick
 from ips_outcomes.reporting.suppression import NUMBERS, Profile, hide, small, unsafe
 from ips_outcomes.reporting.tables import Row, Shown
@@ -77,10 +77,7 @@ def release(given: Answers, profile: Profile, words: Words) -> Answers:
 def _curve(exact: Estimates, threshold: int, words: Words) -> Estimates:
     shown, hidden = [], []
     for _, rows in exact.table.groupby("group", sort=True):
-        counted = EventTable(
-            rows["time"].to_numpy(dtype=np.int64), rows["at_risk"].to_numpy(float), np.zeros(len(rows)),
-            rows[["events", "competing"]].to_numpy(float), rows["censored"].to_numpy(float),
-        )  # fmt: skip
+        counted = counts_of_rows(rows)
         folded, _ = released_event_table(counted, threshold)
         nobody = counted.events[:, 0].sum() == 0
         if folded is None and nobody and not (counted.censored + counted.events[:, 1]).sum() < threshold:
@@ -90,13 +87,9 @@ def _curve(exact: Estimates, threshold: int, words: Words) -> Estimates:
             at_risk = np.full(len(rows), counted.at_risk[0])
             folded = EventTable(counted.time, at_risk, counted.entered, np.zeros((len(rows), 2)), gone)
         if folded is None:
-            curve = ["events", "competing", "censored", "at_risk", "event_free", *NUMBERS]
-            gone_rows = hide(rows, np.ones(len(rows), dtype=bool), curve).astype({"events": "float64"})
-            gone_rows.loc[small(rows["n"], threshold), "n"] = pd.NA
-            hidden.append(gone_rows)
+            hidden.append(without_curve(rows, threshold))
             continue
-        shown.append(rows.assign(at_risk=folded.at_risk, events=folded.events[:, 0], competing=folded.events[:, 1],
-                                 censored=folded.censored))  # fmt: skip
+        shown.append(with_counts(rows, folded))
     parts = list(hidden)
     if shown:
         counts = leaving(pd.concat(shown, ignore_index=True))
@@ -132,7 +125,7 @@ def _strategies(exact: Estimates, profile: Profile) -> Estimates:
             for step in (value, value - before if pd.notna(value) and pd.notna(before) else value):
                 rows[place] |= bool(pd.notna(step) and 0 < abs(float(step)) < k)
 
-    # first jobs leave in steps of enough people (`gate.released_event_table`): those between two landmarks are a step, too
+    # first jobs leave in steps of enough people (`event_blocks`): those between two landmarks are a step, too
     first = (table["measure"] == "cumulative_incidence").to_numpy()
     for _, own in table[first].groupby(["strategy", "group"], sort=False):
         last = 0.0

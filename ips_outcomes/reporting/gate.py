@@ -19,8 +19,8 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from ips_outcomes.analysis.event_table import EventTable
 from ips_outcomes.estimates import Estimates, under
+from ips_outcomes.reporting.event_blocks import counts_of_rows, released_event_table, with_counts, without_curve
 from ips_outcomes.reporting.first_job import first_job_answers, leaving
 from ips_outcomes.reporting.results import Results
 from ips_outcomes.reporting.subgroup_gate import level_sizes, released_contrasts, released_effects, released_rates
@@ -40,7 +40,7 @@ from ips_outcomes.reporting.suppression import (
 from ips_outcomes.reporting.words import Words
 from ips_outcomes.study.model import SubgroupAnalysis
 
-__all__ = ["released_event_table", "through_gate"]
+__all__ = ["through_gate"]
 
 
 def _landmarks(results: Results, threshold: int) -> dict[str, Any]:
@@ -120,60 +120,18 @@ def _baseline(given: Estimates, threshold: int) -> Estimates:
     return given.with_table(hidden)
 
 
-def released_event_table(counted: EventTable, threshold: int) -> tuple[EventTable | None, bool]:
-    """Hold back each way out (event, competing event, censored) until it has gathered at least ``threshold`` people.
-
-    Returns the folded table (None where even the whole holds too few) and
-    whether competing events were too few and went with the censored.
-    """
-    own, competing = counted.events[:, 0], counted.events[:, 1]
-    merged = bool(0 < competing.sum() < threshold)
-    gone = counted.censored + (competing if merged else 0)
-    competing = np.zeros_like(competing) if merged else competing
-    if own.sum() < threshold or 0 < gone.sum() < threshold:
-        return None, merged
-    # each for itself: three people abroad early on do not hold back all first jobs after them
-    own, competing, gone = (_gathered(column, threshold) for column in (own, competing, gone))
-    leaving = own + competing + gone
-    at_risk = counted.at_risk[0] - np.concatenate([[0.0], np.cumsum(leaving)[:-1]])
-    return EventTable(counted.time, at_risk, counted.entered, np.column_stack([own, competing]), gone), merged
-
-
-def _gathered(people: np.ndarray, threshold: int) -> np.ndarray:
-    """The same people in steps of at least the threshold; what is left over joins the last step, at the last one's time."""
-    folded, waiting, step = np.zeros(len(people)), 0.0, 0
-    for time, number in enumerate(people):
-        waiting += number
-        if waiting >= threshold:
-            folded[time], waiting, step = waiting, 0.0, time
-    if waiting:
-        last = int(np.flatnonzero(people)[-1])
-        waiting, folded[step] = waiting + folded[step], 0.0
-        folded[last] = waiting
-    return folded
-
-
 def _folded(given: Estimates, threshold: int, words: Words, labels: dict[str, str]) -> tuple[pd.DataFrame, list[str]]:
     """The rows of the exact curve with the counts of the rounded event table; nothing of a group with too few."""
     parts, notes = [], []
     for group, rows in given.table.groupby("group", sort=True):
-        counted = EventTable(
-            rows["time"].to_numpy(dtype=np.int64), rows["at_risk"].to_numpy(float), np.zeros(len(rows)),
-            rows[["events", "competing"]].to_numpy(float), rows["censored"].to_numpy(float),
-        )  # fmt: skip
-        folded, merged = released_event_table(counted, threshold)
+        folded, merged = released_event_table(counts_of_rows(rows), threshold)
         if folded is None:
-            curve = ["events", "competing", "censored", "at_risk", "event_free", *NUMBERS]
-            hidden = hide(rows, np.ones(len(rows), dtype=bool), curve).astype({"events": "float64"})
-            hidden.loc[small(rows["n"], threshold), "n"] = pd.NA
-            parts.append(hidden)
+            parts.append(without_curve(rows, threshold))
             notes.append(words("note.hidden_group", group=labels.get(str(group), group)))
             continue
         if merged:
             notes.append(words("note.merged_deaths", group=labels.get(str(group), group)))
-        released = {"at_risk": folded.at_risk, "events": folded.events[:, 0], "competing": folded.events[:, 1],
-                    "censored": folded.censored}  # fmt: skip
-        parts.append(rows.assign(**released, hidden=False))
+        parts.append(with_counts(rows, folded).assign(hidden=False))
     notes.append(words("note.blocks", threshold=threshold))
     return pd.concat(parts, ignore_index=True), notes
 

@@ -21,10 +21,9 @@ import numpy as np
 import pandas as pd
 
 from ips_outcomes.analysis import cumulative_incidence, job_tenure, re_entry, tenure_quartiles
-from ips_outcomes.analysis.event_table import EventTable
 from ips_outcomes.estimates import COMMON_COLUMNS, Estimates, tidy
+from ips_outcomes.reporting.event_blocks import counts_of_rows, released_event_table
 from ips_outcomes.reporting.first_job import leaving
-from ips_outcomes.reporting.gate import released_event_table
 from ips_outcomes.reporting.staying_answers import BACK_WITHIN
 from ips_outcomes.reporting.suppression import NUMBERS, Profile, hide, small, unsafe
 from ips_outcomes.reporting.words import Words
@@ -161,11 +160,7 @@ def _rounded(curve: pd.DataFrame, told: set[str], k: int) -> pd.DataFrame:
     for group, rows in curve.groupby("group", sort=True):
         if group not in told:
             continue
-        counted = EventTable(
-            rows["time"].to_numpy(dtype=np.int64), rows["at_risk"].to_numpy(float), np.zeros(len(rows)),
-            rows[["events", "competing"]].to_numpy(float), rows["censored"].to_numpy(float),
-        )  # fmt: skip
-        folded, _ = released_event_table(counted, k)
+        folded, _ = released_event_table(counts_of_rows(rows), k)
         if folded is not None:
             parts.append(pd.DataFrame({"group": group, "time": folded.time, "events": folded.events[:, 0],
                                        "competing": folded.events[:, 1], "censored": folded.censored}))  # fmt: skip
