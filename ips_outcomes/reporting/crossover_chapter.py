@@ -24,6 +24,7 @@ from ips_outcomes.estimates import Estimates, under
 from ips_outcomes.followup import FollowUp
 from ips_outcomes.loaders import Cohort
 from ips_outcomes.reporting import figures, numbers
+from ips_outcomes.reporting.by_arm import arms_with_people, compared
 from ips_outcomes.reporting.event_blocks import counts_of_rows, released_event_table, with_counts, without_curve
 from ips_outcomes.reporting.figures import Canvas
 from ips_outcomes.reporting.first_job import leaving
@@ -46,8 +47,7 @@ _COUNTS = ["n", "events", "n_arm", "events_arm", "n_reference", "events_referenc
 
 def answers(study: Study, cohort: Cohort, followed: FollowUp) -> Answers:
     """The curves by arm; both strategies where somebody in the reference arm started."""
-    present = [arm for arm in study.arm_labels if (followed.baseline["arm"] == arm).any()]
-    if study.reference not in present or len(present) < 2:
+    if not compared(study, arms_with_people(study, followed)):
         return {}
     if not (study.sources_of("programmes") and study.crossover_plan.schemes) and not study.crossover_plan.records:
         return {}

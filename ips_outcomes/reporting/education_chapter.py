@@ -20,6 +20,7 @@ from ips_outcomes.estimates import Estimates, combine
 from ips_outcomes.followup import FollowUp
 from ips_outcomes.loaders import Cohort
 from ips_outcomes.reporting import figures, numbers
+from ips_outcomes.reporting.by_arm import arms_with_people, compared
 from ips_outcomes.reporting.figures import Canvas
 from ips_outcomes.reporting.gallery import Plan
 from ips_outcomes.reporting.lookup import cell, pick
@@ -51,12 +52,11 @@ def answers(study: Study, cohort: Cohort, followed: FollowUp) -> Answers:
     every = list(range(study.follow_up.months + 1))
     rates = combine([employment_rates(followed, name, by="arm", at=every) for name in asked], "Education")
     rates = rates.with_table(rates.table.assign(beside=_beside(study, months, rates.table)))
-    present = [arm for arm in study.arm_labels if (followed.baseline["arm"] == arm).any()]
-    if study.reference not in present or len(present) < 2:
+    if not compared(study, arms_with_people(study, followed)):
         return {"education_rates": rates}
     at = list(study.follow_up.landmarks)
-    compared = combine([compare_arms(followed, name, at=at) for name in asked], "Education: arms compared")
-    return {"education_rates": rates, "education_contrasts": compared}
+    contrasts = combine([compare_arms(followed, name, at=at) for name in asked], "Education: arms compared")
+    return {"education_rates": rates, "education_contrasts": contrasts}
 
 
 def _beside(study: Study, months: pd.DataFrame, rates: pd.DataFrame) -> pd.Series:

@@ -130,14 +130,14 @@ def _block(table: pd.DataFrame, canvas: Canvas, title: str, arms: tuple[str, str
     rows = []
     everybody = effects[effects["subgroup"] == ""]
     if len(everybody):
-        rows.append(_row(everybody, canvas.words("axis.everybody"), canvas, events, everybody=True))
+        rows.append(_row(everybody, canvas.words("axis.everybody"), events, everybody=True))
     for name in dict.fromkeys(n for n in effects["subgroup"] if n):
         part = effects[effects["subgroup"] == name]
         heading = headings.get(name, name.replace("_", " ").capitalize())
         rows.append(Row(heading, heading=True, tests=_tests(table[table["subgroup"] == name], scales, canvas)))
         present = list(dict.fromkeys(part["level"]))
         for level in sorted(present, key=lambda x: x == UNKNOWN):
-            rows.append(_row(part[part["level"] == level], str(level), canvas, events))
+            rows.append(_row(part[part["level"] == level], str(level), events))
     return Block(title, arms, events, scales, tuple(rows))
 
 
@@ -145,7 +145,7 @@ def _number(scale: str, value: float, digits: int) -> str:
     return numbers.points(value) if scale == "risk_difference" else numbers.decimal(value, digits)
 
 
-def _row(rows: pd.DataFrame, label: str, canvas: Canvas, events: bool, *, everybody: bool = False) -> Row:
+def _row(rows: pd.DataFrame, label: str, events: bool, *, everybody: bool = False) -> Row:
     marks = {}
     for row in rows.to_dict("records"):
         scale = row["measure"]

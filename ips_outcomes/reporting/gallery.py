@@ -21,7 +21,7 @@ from matplotlib.figure import Figure
 
 from ips_outcomes.reporting import figures, numbers, style
 from ips_outcomes.reporting.figures import Canvas, DotRow
-from ips_outcomes.reporting.flow_figure import flow_chart
+from ips_outcomes.reporting.flow_figure import flow_chart, step_label
 from ips_outcomes.reporting.for_whom import in_order
 from ips_outcomes.reporting.for_whom_tables import for_whom_words, headings
 from ips_outcomes.reporting.forest import forest
@@ -29,7 +29,7 @@ from ips_outcomes.reporting.forest_rows import arms_of
 from ips_outcomes.reporting.lookup import pick
 from ips_outcomes.reporting.results import BASELINE, Results
 from ips_outcomes.reporting.small_multiples import level_curves
-from ips_outcomes.reporting.tables import definition_label
+from ips_outcomes.reporting.tables import definition_label, flat_flow
 from ips_outcomes.study import Study
 
 __all__ = ["FORMATS", "Plan", "draw_all", "history_words", "plan_figures", "rendered"]
@@ -213,13 +213,10 @@ def _difference_text(results: Results, canvas: Canvas, month: int) -> str:
 
 
 def _flow(results: Results, canvas: Canvas) -> Plan:
-    from ips_outcomes.reporting.flow_figure import step_label
-    from ips_outcomes.reporting.tables import csv_tables
-
     text = ", ".join(
         f"{step_label(s, canvas)} {numbers.count(p)}" for s, p in zip(results.flow["step"], results.flow["people"], strict=True)
     )
-    return Plan("flow", lambda c: flow_chart(results.flow, c), csv_tables(results)["flow"], canvas.words("caption.flow"),
+    return Plan("flow", lambda c: flow_chart(results.flow, c), flat_flow(results), canvas.words("caption.flow"),
                 canvas.words("alt.flow", text=text))  # fmt: skip
 
 

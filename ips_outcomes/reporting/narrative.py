@@ -167,6 +167,5 @@ def references(results: Results) -> list[str]:
         results.baseline,
         *(answer for answers in results.chapters.values() for answer in answers.values() if isinstance(answer, Estimates)),
     ]
-    parts += [part for answers in results.chapters.values() for part in answers.values() if isinstance(part, Estimates)]
     found = [reference for part in parts if part is not None for reference in part.references]
     return list(dict.fromkeys([*found, ICH]))

@@ -24,6 +24,8 @@ class Drawn:
     wide: bytes
     narrow: bytes
     size: tuple[int, int]
+    section: str = ""
+    """The chapter that it belongs to; empty where the page's own sections name their figures."""
 
 
 def _data(svg: bytes) -> str:

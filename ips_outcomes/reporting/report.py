@@ -16,7 +16,7 @@ from ips_outcomes.folders import whole_folder
 from ips_outcomes.followup import FollowUp
 from ips_outcomes.loaders import Cohort
 from ips_outcomes.reporting import chapters, narrative
-from ips_outcomes.reporting.estimands import Terms, as_table, head_of
+from ips_outcomes.reporting.estimands import Estimand, Terms, as_table, head_of
 from ips_outcomes.reporting.figures import Canvas
 from ips_outcomes.reporting.for_whom_tables import for_whom_tables, for_whom_words
 from ips_outcomes.reporting.gallery import Plan, draw_all, plan_figures
@@ -157,7 +157,8 @@ def _write_side(
         if name not in alone:
             write_csv(table, folder / "tables" / f"{name}.csv")
     canvas = _canvas(study)
-    write_csv(as_table(chapters.estimands(Terms(study, results, canvas)), canvas.words), folder / "tables" / "estimands.csv")
+    blocks = chapters.estimands(Terms(study, results, canvas))
+    write_csv(as_table(blocks, canvas.words), folder / "tables" / "estimands.csv")
     drawn = drawn or _draw(study, results)
     if audience != "internal":
         drawn = {name: made for name, made in drawn.items() if name not in alone}
@@ -165,7 +166,7 @@ def _write_side(
         write_csv(plan.table, folder / "figures" / f"{name}.csv")
         for kind, content in files.items():
             (folder / "figures" / f"{name}.{kind}").write_bytes(content)
-    page = _page(study, results, profile, audience, {name: shown for name, (_, _, shown) in drawn.items()})
+    page = _page(study, results, profile, audience, {name: shown for name, (_, _, shown) in drawn.items()}, blocks)
     (folder / "report.html").write_text(page, encoding="utf-8", newline="\n")
     return drawn
 
@@ -173,17 +174,20 @@ def _write_side(
 def _draw(study: Study, results: Results) -> dict[str, tuple[Plan, dict[str, bytes], Drawn]]:
     wide, narrow = _canvas(study), _canvas(study, narrow=True)
     made = {}
-    plans = plan_figures(study, results, wide)
+    planned = [("", plan) for plan in plan_figures(study, results, wide)]
     for chapter in chapters.CHAPTERS:
         if chapter.name in results.chapters:
-            plans += chapter.plans(study, results.chapters[chapter.name], wide)
-    for plan, (files, size, small) in zip(plans, draw_all(plans, wide, narrow), strict=True):
-        shown = Drawn(plan.name, plan.caption, plan.alt, files["svg"], small["svg"], size)
+            planned += [(chapter.name, plan) for plan in chapter.plans(study, results.chapters[chapter.name], wide)]
+    pictures = draw_all([plan for _, plan in planned], wide, narrow)
+    for (name, plan), (files, size, small) in zip(planned, pictures, strict=True):
+        shown = Drawn(plan.name, plan.caption, plan.alt, files["svg"], small["svg"], size, name)
         made[plan.name] = (plan, files, shown)
     return made
 
 
-def _page(study: Study, results: Results, profile: Profile, audience: str, drawn: dict[str, Drawn]) -> str:
+def _page(
+    study: Study, results: Results, profile: Profile, audience: str, drawn: dict[str, Drawn], blocks: list[Estimand]
+) -> str:
     say, canvas = words(study.language), _canvas(study)
     tables = {**all_tables(study, results, canvas), **for_whom_tables(study, results, canvas)}
     sections = _sections(study, results, profile, canvas, tables, drawn)
@@ -195,7 +199,6 @@ def _page(study: Study, results: Results, profile: Profile, audience: str, drawn
         ("references", say("section.references")),
         ("reproduce", say("section.reproduce")),
     ]
-    blocks = chapters.estimands(Terms(study, results, canvas))
     return render(
         say=say, title=study.title, question=study.question, audience=audience, synthetic=study.synthetic,
         banner=say(f"page.{audience}_banner", profile=profile.title.lower()), contents=contents,
@@ -242,7 +245,7 @@ def _sections(
         if chapter.name not in results.chapters:
             continue
         answers = results.chapters[chapter.name]
-        own, names = chapter.tables(study, answers, canvas), [p.name for p in chapter.plans(study, answers, canvas)]
+        own, names = chapter.tables(study, answers, canvas), [d.name for d in drawn.values() if d.section == chapter.name]
         tables = {**tables, **own}
         shown = [name for name in own if name not in chapter.folded]
         place = chapters.place_after(chapter.after, [s["id"] for s in made])

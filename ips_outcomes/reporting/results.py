@@ -19,6 +19,7 @@ from ips_outcomes.errors import UnsupportedError
 from ips_outcomes.estimates import Estimates, combine
 from ips_outcomes.followup import FollowUp
 from ips_outcomes.loaders import Cohort
+from ips_outcomes.reporting.by_arm import arms_with_people, compared
 from ips_outcomes.reporting.first_job import counts_of, first_job_answers
 from ips_outcomes.reporting.for_whom import Model, subgroup_answers
 from ips_outcomes.study import Study
@@ -75,14 +76,22 @@ def compute_results(cohort: Cohort, followed: FollowUp) -> Results:
     landmarks = list(plan.landmarks)
     months = list(range(-plan.history, plan.months + 1))
     outcomes = [*study.employed, f"{primary}_composite"]
-    present = [arm for arm in study.arm_labels if (followed.baseline["arm"] == arm).any()]
-    two = study.reference in present and len(present) > 1
+    present = arms_with_people(study, followed)
+    two = compared(study, present)
+    # one pass over the months: the landmarks are among them
     rates = employment_rates(followed, primary, by="arm", at=months)
-    landmark_rates = combine([employment_rates(followed, o, by="arm", at=landmarks) for o in outcomes], "Landmarks")
+    composite = employment_rates(followed, f"{primary}_composite", by="arm", at=list(range(1, plan.months + 1)))
+    known = {primary: rates, f"{primary}_composite": composite}
+    landmark_rates = combine([
+        known[o].select(month=landmarks) if o in known else employment_rates(followed, o, by="arm", at=landmarks) for o in outcomes
+    ], "Landmarks")  # fmt: skip
     contrasts = monthly = None
     if two:
-        contrasts = combine([compare_arms(followed, o, at=landmarks) for o in outcomes], "Arms compared at the landmarks")
-        monthly = compare_arms(followed, primary, at=[m for m in months if m != 0]).select(measure="risk_difference")
+        every = compare_arms(followed, primary, at=[m for m in months if m != 0])
+        monthly = every.select(measure="risk_difference")
+        contrasts = combine([
+            every.select(month=landmarks) if o == primary else compare_arms(followed, o, at=landmarks) for o in outcomes
+        ], "Arms compared at the landmarks")  # fmt: skip
     at_risk = followed.at_risk
     first = first_job_answers(counts_of(at_risk), landmarks, study.reference) if len(at_risk) else None
     return Results(
@@ -104,7 +113,7 @@ def compute_results(cohort: Cohort, followed: FollowUp) -> Results:
         ended=_ended(followed),
         quality=followed.quality,
         reconciliation=cohort.reconciliation,
-        composite=employment_rates(followed, f"{primary}_composite", by="arm", at=list(range(1, plan.months + 1))),
+        composite=composite,
         history=_history(followed, primary) if two and plan.history else None,
     )
 

@@ -24,6 +24,7 @@ from ips_outcomes.estimates import Estimates
 from ips_outcomes.followup import FollowUp
 from ips_outcomes.loaders import Cohort
 from ips_outcomes.reporting import figures, numbers, style
+from ips_outcomes.reporting.by_arm import arms_with_people
 from ips_outcomes.reporting.figures import Canvas, DotRow
 from ips_outcomes.reporting.gallery import Plan
 from ips_outcomes.reporting.lookup import pick
@@ -40,7 +41,7 @@ Answers = Mapping[str, Estimates | pd.DataFrame]
 def answers(study: Study, cohort: Cohort, followed: FollowUp) -> Answers:
     """The funnel; targets where records or jobs tell them; results in print where asked, and of a service alone by default."""
     made: dict[str, Estimates | pd.DataFrame] = {}
-    arms = [arm for arm in study.arm_labels if arm != study.reference and (followed.baseline["arm"] == arm).any()]
+    arms = [arm for arm in arms_with_people(study, followed) if arm != study.reference]
     if not arms:
         return made
     if study.reference is not None and not study.sources_of("services"):

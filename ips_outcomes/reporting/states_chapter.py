@@ -18,6 +18,7 @@ from ips_outcomes.estimates import Estimates
 from ips_outcomes.followup import FollowUp
 from ips_outcomes.loaders import Cohort
 from ips_outcomes.reporting import numbers, state_figures
+from ips_outcomes.reporting.by_arm import arms_with_people, compared
 from ips_outcomes.reporting.figures import Canvas
 from ips_outcomes.reporting.gallery import Plan
 from ips_outcomes.reporting.lookup import cell, pick
@@ -44,8 +45,7 @@ def answers(study: Study, cohort: Cohort, followed: FollowUp) -> Answers:
     if study.states is None or not len(followed.baseline):
         return {}
     names, months = study.states.names, followed.person_months
-    present = [arm for arm in study.arm_labels if (followed.baseline["arm"] == arm).any()]
-    reference = study.reference if study.reference in present and len(present) > 1 else None
+    reference = study.reference if compared(study, arms_with_people(study, followed)) else None
     shares = state_shares(months, states=names)
     marks = [0, *study.follow_up.landmarks]
     seen = months.assign(state=months["state"].astype(str).replace(NOT_OBSERVED, _UNSEEN))

@@ -23,6 +23,7 @@ from ips_outcomes.errors import UnsupportedError
 from ips_outcomes.estimates import Estimates, tidy, under
 from ips_outcomes.followup import FollowUp
 from ips_outcomes.loaders import Cohort
+from ips_outcomes.reporting.by_arm import arms_with_people, compared
 from ips_outcomes.study import Study
 
 __all__ = ["BACK_WITHIN", "KNOWN", "answers"]
@@ -52,8 +53,8 @@ def answers(study: Study, cohort: Cohort, followed: FollowUp) -> Mapping[str, Es
 
 def _parts(study: Study, followed: FollowUp) -> list[FollowUp]:
     """Everybody where arms can be compared; otherwise each arm for itself, without a reference."""
-    present = [arm for arm in study.arm_labels if (followed.baseline["arm"] == arm).any()]
-    if study.reference in present and len(present) > 1:
+    present = arms_with_people(study, followed)
+    if compared(study, present):
         return [followed]
     alone = study.model_copy(update={"arms": None})
     return [
@@ -86,7 +87,7 @@ def _twins(study: Study, followed: FollowUp) -> Estimates:
         _sum(followed, "months_in_work", 1, last),
         *(_sum(followed, name, 1, last) for name in ("weekly_hours", "pay_nok", "pay_g")),
     ]
-    since = _known_since(followed, last)
+    since = _known_since(followed)
     if since is not None and since > 1:
         sums += [_sum(followed, name, since, last, known=True) for name in ("weekly_hours", "pay_nok", "pay_g")]
     tables += [part.table for part in sums if part is not None]
@@ -132,7 +133,7 @@ def _sum(followed: FollowUp, name: str, start: int, last: int, *, known: bool = 
     return replace(found, table=tidy(table.assign(outcome=name, bound="known" if known else "available", first_month=start)))
 
 
-def _known_since(followed: FollowUp, last: int) -> int | None:
+def _known_since(followed: FollowUp) -> int | None:
     """The first month from which pay is known for at least `KNOWN` of every arm's people, month by month."""
     rows = followed.person_months[followed.person_months["month"] > 0]
     known = (rows["pay_nok"].notna() | (rows["reason"] == "dead")).groupby([rows["arm"], rows["month"]]).mean()

@@ -19,7 +19,7 @@ from ips_outcomes.reporting.lookup import cell, pick
 from ips_outcomes.reporting.results import BASELINE, Results
 from ips_outcomes.study import Study
 
-__all__ = ["Badge", "Noted", "Row", "Shown", "all_tables", "csv_tables", "definition_label"]
+__all__ = ["Badge", "Noted", "Row", "Shown", "all_tables", "csv_tables", "definition_label", "flat_flow"]
 
 
 class Badge(str):
@@ -421,13 +421,14 @@ def csv_tables(results: Results) -> dict[str, pd.DataFrame]:
         "subgroup_rates": results.subgroup_rates, "subgroup_contrasts": results.subgroup_contrasts,
         "subgroup_rates_by_month": results.subgroup_curves, "subgroup_counts": results.subgroup_counts, "subgroup_effects": results.subgroup_effects,
         "register_sources": results.sources, "not_observed": results.observation, "first_job_ended_by": results.ended,
-        "quality": results.quality, "reconciliation": results.reconciliation, "flow": _flat_flow(results),
+        "quality": results.quality, "reconciliation": results.reconciliation, "flow": flat_flow(results),
         **{name: part for answers in results.chapters.values() for name, part in answers.items()},
     }  # fmt: skip
     return {name: (part.table if isinstance(part, Estimates) else part) for name, part in parts.items() if part is not None}
 
 
-def _flat_flow(results: Results) -> pd.DataFrame:
+def flat_flow(results: Results) -> pd.DataFrame:
+    """From offered to analysed, a column an arm."""
     arms = results.facts["arms_present"]
     table = results.flow[["step", "people", "left", "reason"]].copy()
     for prefix, column in (("people", "arms"), ("left", "left_arms")):
