@@ -12,13 +12,13 @@ from numpy.typing import NDArray
 
 from ips_outcomes.analysis.effects_of_months import PersonMonths
 from ips_outcomes.analysis.inputs import Data, as_list
-from ips_outcomes.analysis.level_effects import ADDITIVE, MULTIPLICATIVE, SIGNS, on_log
+from ips_outcomes.analysis.level_effects import SIGNS, on_log
 from ips_outcomes.analysis.regression_errors import Errors
 from ips_outcomes.analysis.subgroup_people import People, covariate_columns, people_of
-from ips_outcomes.analysis.subgroup_questions import SCALES, questions
+from ips_outcomes.analysis.subgroup_questions import questions
 from ips_outcomes.errors import UnsupportedError
 
-__all__ = ["NumberKind", "Followed", "followed", "scale_of"]
+__all__ = ["NumberKind", "Followed", "followed"]
 
 Floats = NDArray[np.float64]
 NumberKind: TypeAlias = Literal["rate", "mean", "months"]
@@ -138,18 +138,3 @@ def _number(values: pd.Series, name: str) -> Floats:
     if strange:
         raise UnsupportedError(f"{strange} values of {name} are not finite")
     return found
-
-
-def scale_of(kind: NumberKind, scale: str | None, adjusted: bool) -> str:
-    """The scale by its name; "additive" (the default) and "multiplicative" mean one of each kind's own.
-
-    Examples
-    --------
-    >>> scale_of("rate", "multiplicative", False)
-    'risk_ratio'
-    """
-    known = [s for s in SCALES[kind] if adjusted or s != "conditional_odds_ratio"]
-    found = {None: known[0], "additive": ADDITIVE[kind], "multiplicative": MULTIPLICATIVE[kind]}.get(scale, scale)
-    if found not in known:
-        raise UnsupportedError(f"scale= is additive, multiplicative or one of: {', '.join(known)}")
-    return str(found)

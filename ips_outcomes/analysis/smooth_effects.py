@@ -13,10 +13,11 @@ from ips_outcomes.analysis.inputs import Data, as_list
 from ips_outcomes.analysis.level_effects import on_log, tested
 from ips_outcomes.analysis.limits import Z95, t_quantile
 from ips_outcomes.analysis.many_looks import critical_value, multiplier_draws
-from ips_outcomes.analysis.modifier_numbers import Followed, NumberKind, followed, scale_of
+from ips_outcomes.analysis.modifier_numbers import Followed, NumberKind, followed
 from ips_outcomes.analysis.regression_errors import Errors
 from ips_outcomes.analysis.smooth_fit import SmoothFit, SmoothRows, curve_of
 from ips_outcomes.analysis.splines import spline_of
+from ips_outcomes.analysis.subgroup_questions import primary_scale
 from ips_outcomes.analysis.supported import supports
 from ips_outcomes.errors import UnsupportedError
 from ips_outcomes.estimates import Estimates, tidy
@@ -147,7 +148,7 @@ def effect_by(
     """
     asked = followed(data, modifier, outcome, arm, reference, at, kind, errors, adjust, cluster, start, end, dead, month,
                      person_id)  # fmt: skip
-    scale = scale_of(asked.kind, scale, bool(as_list(adjust)))
+    scale = primary_scale(asked.kind, scale, bool(as_list(adjust)))
     if draws < 1:
         raise UnsupportedError("draws= is a number from 1")
     seed = (1 if isinstance(data, pd.DataFrame) else data.study.seed) if seed is None else seed

@@ -15,8 +15,9 @@ from ips_outcomes.analysis.inputs import Data, as_list
 from ips_outcomes.analysis.level_effects import Effect, on_log, tested
 from ips_outcomes.analysis.limits import FEW_CLUSTERS, Z95, t_quantile
 from ips_outcomes.analysis.many_looks import critical_value, multiplier_draws
-from ips_outcomes.analysis.modifier_numbers import Followed, NumberKind, followed, scale_of
+from ips_outcomes.analysis.modifier_numbers import Followed, NumberKind, followed
 from ips_outcomes.analysis.regression_errors import Errors
+from ips_outcomes.analysis.subgroup_questions import primary_scale
 from ips_outcomes.analysis.supported import supports
 from ips_outcomes.errors import UnsupportedError
 from ips_outcomes.estimates import Estimates, tidy
@@ -118,7 +119,7 @@ def effect_in_windows(
     """
     asked = followed(data, modifier, outcome, arm, reference, at, kind, errors, adjust, cluster, start, end, dead, month,
                      person_id)  # fmt: skip
-    scale = scale_of(asked.kind, scale, bool(as_list(adjust)))
+    scale = primary_scale(asked.kind, scale, bool(as_list(adjust)))
     if asked.kind == "months" and as_list(adjust):
         raise UnsupportedError("months in windows are not adjusted: leave out adjust=, or ask effect_by")
     if draws < 1:
