@@ -15,6 +15,7 @@ import pytest
 import ips_outcomes as ips
 from ips_outcomes.estimates import Estimates, tidy
 from ips_outcomes.reporting import break_chapter, chapters, report, trend_chapter, variants_chapter
+from ips_outcomes.reporting.estimands import Terms
 from ips_outcomes.reporting.figures import Canvas
 from ips_outcomes.reporting.gallery import history_words, rendered
 from ips_outcomes.reporting.gate import through_gate
@@ -336,7 +337,8 @@ def test_the_page_has_the_chapters_and_hides_with_them(small: Run) -> None:
     released = through_gate(exact, profile, say, small.study.arm_labels, horizons=(12, 18, 43), reference="control",
                             question=small.study.subgroup_plan)  # fmt: skip
     released = replace(released, chapters=chapters.release(exact.chapters, profile, say))
-    page = report._page(small.study, released, profile, "release", {})
+    blocks = chapters.estimands(Terms(small.study, released, Canvas(say, small.study.arm_labels)))
+    page = report._page(small.study, released, profile, "release", {}, blocks)
     order = re.findall(r'<section id="([a-z-]+)">', page)
     assert order.index("trend") == order.index("employment") + 1 if "employment" in order else "trend" in order
     assert order.index("break") > order.index("landmarks")
