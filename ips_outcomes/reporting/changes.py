@@ -15,6 +15,7 @@ from ips_outcomes.folders import whole_folder
 from ips_outcomes.followup import FollowUp, follow_up
 from ips_outcomes.loaders import Cohort
 from ips_outcomes.months import month_label
+from ips_outcomes.reporting.by_arm import arms_with_people, compared
 from ips_outcomes.reporting.steps import Tell, read_extracts
 from ips_outcomes.reporting.writing import write_csv
 from ips_outcomes.study import Study
@@ -343,8 +344,8 @@ def _answers(followed: FollowUp, shared: list[str]) -> pd.DataFrame:
     """The report's main answers: rates at the landmarks, risk differences, months in work, first jobs."""
     study, parts = followed.study, []
     landmarks = list(study.follow_up.landmarks)
-    arms = [a for a in study.arm_labels if (followed.baseline["arm"] == a).any()]
-    two = study.reference in arms and len(arms) > 1
+    arms = arms_with_people(study, followed)
+    two = compared(study, arms)
     for name in shared:
         parts.append(employment_rates(followed, name, by="arm", at=landmarks).table)
         if two:

@@ -20,6 +20,7 @@ from matplotlib.backends.backend_svg import FigureCanvasSVG
 from matplotlib.figure import Figure
 
 from ips_outcomes.reporting import figures, numbers, style
+from ips_outcomes.reporting.by_arm import compared
 from ips_outcomes.reporting.figures import Canvas, DotRow
 from ips_outcomes.reporting.flow_figure import flow_chart, step_label
 from ips_outcomes.reporting.for_whom import in_order
@@ -139,7 +140,7 @@ def plan_figures(study: Study, results: Results, canvas: Canvas) -> list[Plan]:
         plans.append(_balance(results, canvas))
     rates = {arm: pick(results.rates, group=arm, month=last) for arm in arms}
     shares = {arm: numbers.percent(None if row is None else row["estimate"]) for arm, row in rates.items()}
-    if study.reference in arms and len(arms) > 1:
+    if compared(study, arms):
         first = next(a for a in arms if a != study.reference)
         caption = say("caption.employment_two", label=label, month=last, arm=canvas.arms[first], rate=shares[first],
                       reference=canvas.arms[str(study.reference)], reference_rate=shares[str(study.reference)])  # fmt: skip
